@@ -1,0 +1,199 @@
+/**
+ * Errors of the environment: one class, one catalogue of stable codes. Callers match on `code`,
+ * never on text. Bugs are `assert`ed (base/assert.ts); bad data is a status, never an exception.
+ */
+export type Retry = 'now' | 'later' | 'never';
+
+export interface ErrorEntry {
+  /** What the code means, in one sentence. */
+  readonly meaning: string;
+  /** What the person who sees it should do. */
+  readonly remedy: string;
+  readonly retry: Retry;
+}
+
+const entry = (meaning: string, remedy: string, retry: Retry): ErrorEntry => ({
+  meaning,
+  remedy,
+  retry,
+});
+
+/** The catalogue; docs/errors.md is checked against it by test/house. Keep it sorted by room. */
+export const ERRORS = {
+  // config
+  CONFIG_INVALID: entry(
+    'The configuration has problems; each is listed with file, line and column.',
+    'Correct the listed lines; `millrace lint` checks the file without starting anything.',
+    'never',
+  ),
+  // engine
+  PORT_BUSY: entry(
+    'A port that Millrace wants to listen on is taken by another process.',
+    'Stop that process, choose another port in millrace.yaml, or start with `--ports auto`.',
+    'never',
+  ),
+  NATS_SERVER_MISSING: entry(
+    'No nats-server binary was found and none could be fetched.',
+    'Install nats-server 2.14.3 or newer and put it on PATH or name it in MILLRACE_NATS_SERVER.',
+    'never',
+  ),
+  NATS_SERVER_TOO_OLD: entry(
+    'The nats-server binary found is older than 2.14.3.',
+    'Install a newer nats-server, or unset MILLRACE_NATS_SERVER so that one is fetched.',
+    'never',
+  ),
+  NATS_SERVER_FAILED: entry(
+    'The embedded nats-server did not start or keeps dying.',
+    'Read the log file named in the message; free disk space or ports, then start again.',
+    'later',
+  ),
+  CLICKHOUSE_FAILED: entry(
+    'The embedded ClickHouse engine did not start or keeps dying.',
+    'Read the log file named in the message; another process may hold the data folder.',
+    'later',
+  ),
+  // log
+  NATS_UNREACHABLE: entry(
+    'The NATS server cannot be reached.',
+    'Check nats.url and that the server runs; work resumes by itself when it is back.',
+    'later',
+  ),
+  STREAM_UNSAFE: entry(
+    'An existing stream has settings with which acknowledged events could be lost.',
+    'Correct the stream as the message says, or choose another log id in millrace.yaml.',
+    'never',
+  ),
+  LOG_FULL: entry(
+    'The log stream has reached its size limit and refuses new messages.',
+    'Raise log.maxBytes or free disk space; senders retry, nothing acknowledged is lost.',
+    'later',
+  ),
+  LOG_TAIL_LOST: entry(
+    'The log no longer holds what the checkpoint has already applied: its tail was lost.',
+    'See docs/operations.md, "The log lost its tail".',
+    'never',
+  ),
+  LOG_PURGED: entry(
+    'The log begins after the position of the checkpoint: messages in between are gone.',
+    'Restore the log from a backup, or start a new log id; see docs/operations.md.',
+    'never',
+  ),
+  APPEND_REFUSED: entry(
+    'The log did not store a record batch.',
+    'The sender retries the same bytes; look at the cause for what the server said.',
+    'later',
+  ),
+  NOT_OWNER: entry(
+    'Another process owns this partition.',
+    'Nothing: the partition ended here and goes on there. Check for a second `millrace up`.',
+    'never',
+  ),
+  CHECKPOINT_CORRUPT: entry(
+    'A stored checkpoint does not have the hash its record names.',
+    'An older checkpoint is used and the log replayed; check the disk.',
+    'never',
+  ),
+  // kernel
+  KERNEL_INCOMPATIBLE: entry(
+    'The kernel binary speaks another ABI version than this program.',
+    'Run `npm run setup` to rebuild the kernel.',
+    'never',
+  ),
+  KERNEL_TRAPPED: entry(
+    'The kernel trapped: a bug in the kernel; the record is skipped and kept as a dead letter.',
+    'Report it with the dead letter that the message names.',
+    'now',
+  ),
+  MEMORY_FULL: entry(
+    'The memory reserved for a partition is used up; the partition waits.',
+    'Raise kernel.memory in millrace.yaml and restart; nothing is lost.',
+    'never',
+  ),
+  CLOCK_BEHIND_LOG: entry(
+    'Log stamps are more than 60 s ahead of this machine’s clock.',
+    'Correct the clock of this machine or of the NATS server, then restart.',
+    'later',
+  ),
+  // ingest
+  IDENTITY_INVALID: entry(
+    'A tenant, site, device or channel id has characters outside [A-Za-z0-9_-] or is too long.',
+    'Use 1 to 64 characters of A-Z, a-z, 0-9, underscore and hyphen.',
+    'never',
+  ),
+  RECORD_TOO_LARGE: entry(
+    'A record is larger than a log message may be.',
+    'Send smaller messages: at most 60 KiB of payload.',
+    'never',
+  ),
+  INGEST_STOPPED: entry(
+    'The record came after ingest began to stop.',
+    'Send it again to a running instance.',
+    'later',
+  ),
+  // readmodel
+  CLICKHOUSE_UNREACHABLE: entry(
+    'ClickHouse cannot be reached.',
+    'Check clickhouse.url and that the server runs; inserts resume by themselves.',
+    'later',
+  ),
+  CLICKHOUSE_REFUSED: entry(
+    'ClickHouse refused a statement for a reason that does not pass by itself.',
+    'Read the ClickHouse code and text in the message.',
+    'never',
+  ),
+  SCHEMA_CONFLICT: entry(
+    'A table exists with another shape than this version expects.',
+    'Use another database, or migrate by hand as docs/operations.md says.',
+    'never',
+  ),
+  // cli
+  NOT_RUNNING: entry(
+    'No running Millrace was found in the data folder.',
+    'Start one with `millrace up`, or name its folder with `--data-dir`.',
+    'never',
+  ),
+  ALREADY_RUNNING: entry(
+    'A Millrace already runs on this data folder.',
+    'Use it, stop it with `millrace stop`, or choose another `--data-dir`.',
+    'never',
+  ),
+  DISK_FULL: entry(
+    'The disk has no room left.',
+    'Free space; work resumes and nothing acknowledged is lost.',
+    'later',
+  ),
+  INPUT_INVALID: entry(
+    'A command was given a file or option it cannot use.',
+    'Correct it as the message says; `--help` shows examples.',
+    'never',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface OperatingErrorOptions {
+  readonly cause?: unknown;
+  /** Ids needed to find the place: partition, stream, sequence, file, port … */
+  readonly where?: Readonly<Record<string, string | number | bigint>>;
+  readonly waitMs?: number;
+}
+
+export class OperatingError extends Error {
+  override name = 'OperatingError';
+  readonly code: ErrorCode;
+  readonly retry: Retry;
+  readonly waitMs: number;
+  readonly where: Readonly<Record<string, string | number | bigint>>;
+
+  constructor(code: ErrorCode, message: string, options: OperatingErrorOptions = {}) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.retry = ERRORS[code].retry;
+    this.waitMs = options.waitMs ?? 0;
+    this.where = options.where ?? {};
+  }
+}
+
+export function isOperatingError(error: unknown, code?: ErrorCode): error is OperatingError {
+  return error instanceof OperatingError && (code === undefined || error.code === code);
+}
