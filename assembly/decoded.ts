@@ -1,0 +1,58 @@
+/**
+ * A decoded record, in scratch: what the decoders hand to the fold. One `Decoded`, followed by
+ * tables of samples and of readings at fixed places. Valid until the next record is decoded.
+ *
+ * The decoder sets record status and offset, the payload's event key, times, and for every reading
+ * its final status and canonical value. The fold judges times, dedups and stores.
+ */
+
+/** Decoded.keyKind */
+export const KEY_NONE: u32 = 0;
+export const KEY_EVENT_ID: u32 = 1;
+export const KEY_BOOT: u32 = 2;
+
+@unmanaged
+export class Decoded {
+  /** PAYLOAD_MALFORMED … NO_READINGS, or OK. */
+  status: i32;
+  /** Byte offset in the payload of the first trouble with that status. */
+  offset: u32;
+  keyKind: u32;
+  idBytes: u32;
+  /** Where the id's bytes are (payload or scratch). */
+  idAt: usize;
+  sampleCount: u32;
+  bootId: u64;
+  sequence: u64;
+  readingCount: u32;
+  zero: u32;
+}
+
+/** Sample.timeKind */
+export const TIME_ABSENT: u32 = 0;
+export const TIME_PRESENT: u32 = 1;
+
+@unmanaged
+export class Sample {
+  eventTimeMs: i64;
+  timeKind: u32;
+  /** OK, TIME_MALFORMED or REQUIRED_MISSING as the decoder sees it. */
+  status: i32;
+  offset: u32;
+  /** Ordinal of the metric concerned (REQUIRED_MISSING), else 0xffffffff. */
+  metric: u32;
+  readingFirst: u32;
+  readingCount: u32;
+}
+
+@unmanaged
+export class Reading {
+  /** Metric ordinal; 0xffffffff for METRIC_UNKNOWN. */
+  ordinal: u32;
+  /** OK, METRIC_UNKNOWN, TYPE_MISMATCH, NOT_FINITE or OUT_OF_RANGE. */
+  status: i32;
+  offset: u32;
+  kind: u32;
+  /** Canonical value: bits of a double (number), an i64 (integer), 0 or 1 (boolean). */
+  bits: u64;
+}

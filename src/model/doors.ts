@@ -1,0 +1,216 @@
+/**
+ * The doors: interfaces where rooms meet. Only main.ts and cli/ see both sides of one. Everything
+ * the runtime needs is injected through these, so that one thread and one seed can decide every
+ * interleaving in test/flow. All promises reject with OperatingError for trouble of the environment.
+ */
+import type { DeadLetter, Fact } from './fact.ts';
+import type { Plan } from './plan.ts';
+import type { DeviceRecord, LogPosition } from './record.ts';
+
+// --- log: append ----------------------------------------------------------------------------------
+export interface LogAppend {
+  /** Subject tail after `log.<log>.<p>.`: 'batch', 'tick', 'plan'. */
+  readonly kind: 'batch' | 'tick' | 'plan' | 'ctl';
+  readonly partition: number;
+  readonly body: Uint8Array;
+}
+
+export interface LogAppender {
+  /**
+   * Resolves with the stream sequence once the log has stored the message; LOG_FULL, APPEND_REFUSED
+   * or NATS_UNREACHABLE otherwise. One attempt: whoever calls retries the same bytes. The body may
+   * be reused after the promise settles.
+   */
+  append(message: LogAppend): Promise<bigint>;
+}
+
+// --- log: pull ------------------------------------------------------------------------------------
+/** Whole entries (layout in assembly/shared/abi.ts), contiguous in stream sequence. */
+export interface LogChunk {
+  readonly bytes: Uint8Array;
+  readonly count: number;
+  readonly firstSequence: bigint;
+  readonly lastSequence: bigint;
+}
+
+/** What identifies one stored message: enough to notice that a log lost its tail and grew again. */
+export interface LogIdentity {
+  readonly sequence: bigint;
+  readonly logTimeNs: bigint;
+  /** 64-bit hash of subject and payload, as hex. */
+  readonly hash: string;
+}
+
+export interface LogState {
+  readonly firstSequence: bigint;
+  readonly lastSequence: bigint;
+  readonly bytes: number;
+  readonly bytesMax: number;
+}
+
+export interface LogReader {
+  /**
+   * Yields chunks from `fromSequence` on, without end: catches up by Direct Get, then tails. Gaps in
+   * the stream (deleted messages) are passed over; a disturbed delivery is recreated at last + 1.
+   * Ends when the signal aborts. Chunks are owned by the caller.
+   */
+  read(partition: number, fromSequence: bigint, signal: AbortSignal): AsyncIterable<LogChunk>;
+  state(partition: number): Promise<LogState>;
+  /** From the stream leader; null when there is no such message. */
+  identity(partition: number, sequence: bigint): Promise<LogIdentity | null>;
+  /** Raw body of one message, null when the log no longer has it. */
+  message(
+    partition: number,
+    sequence: bigint,
+  ): Promise<{
+    subject: string;
+    headers: Uint8Array;
+    payload: Uint8Array;
+    logTimeNs: bigint;
+  } | null>;
+}
+
+// --- ownership and checkpoints ----------------------------------------------------------------------
+/** Lease, claim and checkpoint at once (EXACTLY_ONCE §4). JSON in the log; bigint as string. */
+export interface OwnershipRecord {
+  readonly owner: string;
+  /** Differs in every write, so that a lost reply can be recognised as one's own. */
+  readonly nonce: string;
+  readonly epoch: number;
+  readonly generation: number;
+  /** Log sequence up to which everything is in state, rows and facts. 0 = nothing yet. */
+  readonly position: string;
+  readonly identity: { sequence: string; logTimeNs: string; hash: string } | null;
+  /** One identity per 1,024 messages, newest last, at most 64. */
+  readonly identities: readonly { sequence: string; logTimeNs: string; hash: string }[];
+  /** Names of state objects, to be applied in this order. */
+  readonly objects: readonly string[];
+  readonly rootHash: string;
+  /** Text of the plan in force at `position`; '' before the first. */
+  readonly planText: string;
+  readonly semanticsVersion: number;
+}
+
+export interface Ownership {
+  /** Read from the leader, with the revision to compare against; null when there is none. */
+  load(partition: number): Promise<{ record: OwnershipRecord; revision: bigint } | null>;
+  /**
+   * Compare-and-set: writes when the newest revision is `revision` (0n: none yet). Gives the new
+   * revision, or null on a conflict. A lost reply is settled by reading back and comparing nonces.
+   */
+  save(partition: number, record: OwnershipRecord, revision: bigint): Promise<bigint | null>;
+  /** Poisoned records of the partition, to be skipped on every replay. */
+  skips(partition: number): Promise<readonly LogPosition[]>;
+  /** Create-only: a second call for the same position changes nothing. */
+  addSkip(position: LogPosition): Promise<void>;
+}
+
+/** Checkpoint chunks: written once, acknowledged, checked when read. */
+export interface StateStore {
+  save(name: string, bytes: Uint8Array): Promise<void>;
+  /** Null when missing; CHECKPOINT_CORRUPT when it is not what was written. */
+  load(name: string): Promise<Uint8Array | null>;
+  remove(names: readonly string[]): Promise<void>;
+  list(prefix: string): Promise<readonly string[]>;
+}
+
+// --- kernel ---------------------------------------------------------------------------------------
+/** Finished rows of one table as one ClickHouse Native block. Bytes are owned by the receiver. */
+export interface Block {
+  readonly table: string;
+  readonly rows: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface TurnOutput {
+  readonly blocks: readonly Block[];
+  readonly facts: readonly Fact[];
+  readonly deadLetters: readonly DeadLetter[];
+  /**
+   * 'done': the whole chunk is applied. 'more': an output region was full: take these outputs and
+   * call `resume`. 'plan': the message at `position` is a plan record: call `usePlan`, then `resume`.
+   */
+  readonly status: 'done' | 'more' | 'plan';
+  /** Last sequence fully applied. */
+  readonly position: bigint;
+  /** Unflushed revisions or pending timers: the owner must append ticks. */
+  readonly needsTicks: boolean;
+}
+
+export interface PartitionKernel {
+  /** Applies a chunk (or its rest, without argument). At most one turn in flight. */
+  turn(chunk: LogChunk): Promise<TurnOutput>;
+  resume(): Promise<TurnOutput>;
+  /** Text of the plan record that stopped the turn, or of a restored checkpoint. */
+  usePlan(planText: string): void;
+  /** Records that must not be applied; set before any replay. */
+  setSkips(skips: readonly LogPosition[]): void;
+  /**
+   * Chunks (≤ 512 KiB) of the devices changed since the last acknowledged export, or of all. Marks
+   * are cleared only by `exportDone(true)`; `exportDone(false)` merges them back.
+   */
+  exportState(scope: 'changed' | 'all'): Iterable<Uint8Array>;
+  exportDone(acknowledged: boolean): void;
+  /** Applies one exported chunk to a fresh memory; later chunks win. Call `importDone` after the last. */
+  importState(chunk: Uint8Array): void;
+  /** Rebuilds indexes and checks the root hash: CHECKPOINT_CORRUPT when it differs. */
+  importDone(rootHash: string): void;
+  /** Independent of where state lies in memory; equal for equal logs. */
+  stateHash(): string;
+  readonly position: bigint;
+  stats(): { devices: number; memoryBytesUsed: number; memoryBytesMax: number };
+  close(): void;
+}
+
+export interface KernelOptions {
+  readonly log: string;
+  readonly partition: number;
+  readonly generation: number;
+  readonly memoryBytes: number;
+}
+
+export interface Kernel {
+  /** A fresh, empty partition. */
+  open(options: KernelOptions): PartitionKernel;
+  stop(): Promise<void>;
+}
+
+// --- sinks ----------------------------------------------------------------------------------------
+/** The combined inserter: one per process, all partitions' blocks of a table together. */
+export interface BlockSink {
+  /**
+   * Takes blocks of a partition whose turn ended at `position`. Resolves when there is room for more
+   * (back-pressure), not when they are stored.
+   */
+  insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void>;
+  /** Resolves when everything handed in for the partition so far is durably in ClickHouse. */
+  flushed(partition: number): Promise<void>;
+}
+
+export interface FactSink {
+  /** Publishes in acknowledged batches; resolves when there is room for more. */
+  publish(facts: readonly Fact[]): Promise<void>;
+  deadLetters(letters: readonly DeadLetter[]): Promise<void>;
+  /** Resolves when everything handed in so far is acknowledged by the server. */
+  flushed(): Promise<void>;
+}
+
+/** Creates what a plan needs in the read model, before the plan record is appended. */
+export interface PlanTables {
+  prepare(plan: Plan): Promise<void>;
+}
+
+// --- ingest ---------------------------------------------------------------------------------------
+export interface Ingest {
+  /**
+   * Resolves with the position once the log has stored the record. Refuses before the log with
+   * IDENTITY_INVALID, RECORD_TOO_LARGE, INGEST_STOPPED or LOG_FULL; each refusal is counted.
+   */
+  admit(record: DeviceRecord): Promise<LogPosition>;
+  readonly counts: {
+    readonly accepted: number;
+    readonly refused: Readonly<Record<string, number>>;
+  };
+  /** Admits no more, waits until everything admitted is answered. */
+  stop(): Promise<void>;
+}
