@@ -21,6 +21,8 @@ const ARCHITECTURES = new Set(['amd64', 'arm64']);
 const UPDATE_TIMEOUT_MS = 300_000;
 const DOWNLOAD_TIMEOUT_MS = 300_000;
 const UNPACK_TIMEOUT_MS = 60_000;
+/** pip says why in six lines. */
+const LINES_SHOWN = 6;
 /** A machine with more mirrors than this has a stranger problem. */
 const MIRRORS_MAX = 3;
 
@@ -121,5 +123,5 @@ function writePrivateApt(mirror: string, folder: string): string {
 }
 
 export function lastLines(output: string): string {
-  return output.trim().split('\n').slice(-3).join(' | ') || 'it printed nothing';
+  return output.trim().split('\n').slice(-LINES_SHOWN).join(' | ') || 'it printed nothing';
 }
