@@ -1,0 +1,104 @@
+/**
+ * The doors BlockSink and FactSink in memory. In: blocks, facts and dead letters. Out: everything that
+ * was handed in, in order. `hold` makes `flushed` (and nothing else) wait until `release`; `fail` makes
+ * the next call reject.
+ */
+import type { Block, BlockSink, FactSink } from '../../src/model/doors.ts';
+import { type DeadLetter, type Fact, versionNumber } from '../../src/model/fact.ts';
+
+class Gate {
+  #waiting: (() => void)[] = [];
+  #isHeld = false;
+  #failure: Error | null = null;
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  fail(error: Error): void {
+    this.#failure = error;
+  }
+
+  check(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure) throw failure;
+  }
+
+  async pass(): Promise<void> {
+    this.check();
+    if (this.#isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+export interface Insert {
+  readonly partition: number;
+  readonly position: bigint;
+  readonly block: Block;
+}
+
+export class MemoryBlockSink implements BlockSink {
+  readonly gate = new Gate();
+  readonly inserts: Insert[] = [];
+
+  async insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void> {
+    this.gate.check();
+    for (const block of blocks) {
+      // The real one owns the bytes from here on; a copy shows who writes to them afterwards.
+      const copy = { ...block, bytes: block.bytes.slice() };
+      this.inserts.push({ partition, position, block: copy });
+    }
+  }
+
+  async flushed(_partition: number): Promise<void> {
+    await this.gate.pass();
+  }
+
+  blocks(table: string): readonly Block[] {
+    return this.inserts.filter(({ block }) => block.table === table).map(({ block }) => block);
+  }
+}
+
+export class MemoryFactSink implements FactSink {
+  readonly gate = new Gate();
+  readonly facts: Fact[] = [];
+  readonly letters: DeadLetter[] = [];
+
+  async publish(facts: readonly Fact[]): Promise<void> {
+    this.gate.check();
+    this.facts.push(...facts);
+  }
+
+  async deadLetters(letters: readonly DeadLetter[]): Promise<void> {
+    this.gate.check();
+    this.letters.push(...letters);
+  }
+
+  async flushed(): Promise<void> {
+    await this.gate.pass();
+  }
+
+  /** What a consumer holds that keeps the highest version per key. */
+  newest(): ReadonlyMap<string, Fact> {
+    const newest = new Map<string, Fact>();
+    for (const fact of this.facts) {
+      const held = newest.get(factKey(fact));
+      if (!held || versionNumber(fact.version) > versionNumber(held.version)) {
+        newest.set(factKey(fact), fact);
+      }
+    }
+    return newest;
+  }
+}
+
+export function factKey(fact: Fact): string {
+  const { tenant, site, device } = fact.identity;
+  const start = `${fact.kind}/${tenant}/${site}/${device}`;
+  if (fact.kind === 'shadow') return start;
+  return `${start}/${fact.channel}/${fact.window}/${fact.windowStartMs}/${fact.fragment}`;
+}
