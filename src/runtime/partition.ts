@@ -177,6 +177,10 @@ export class Partition {
     try {
       await checkpointer.commit(capture);
       acknowledged = true;
+    } catch (error) {
+      // Trouble that passes: the log is kept, the next interval tries again with the same marks.
+      if (!isOperatingError(error) || error.retry === 'never') throw error;
+      this.#options.onTrouble(this.#options.partition, error);
     } finally {
       await boundary.run(() => kernel.exportDone(acknowledged));
     }
