@@ -5,6 +5,7 @@
  * The decoder sets record status and offset, the payload's event key, times, and for every reading
  * its final status and canonical value. The fold judges times, dedups and stores.
  */
+import { READINGS_PER_RECORD_MAX, SAMPLES_PER_RECORD_MAX } from './shared/abi';
 
 /** Decoded.keyKind */
 export const KEY_NONE: u32 = 0;
@@ -55,4 +56,30 @@ export class Reading {
   kind: u32;
   /** Canonical value: bits of a double (number), an i64 (integer), 0 or 1 (boolean). */
   bits: u64;
+}
+
+// --- where they lie -----------------------------------------------------------------------------
+//
+//   out ┌ Decoded ┬ samples (4,096 × 32) ┬ readings (16,384 × 24) ┬ scratch of the decoders ┐
+//
+// `out` must be aligned to 8. Nothing outside [out, out + DECODED_BYTES) is written.
+export const DECODED_SAMPLES_AT: usize = 64;
+export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 32;
+export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
+export const DECODED_SCRATCH_BYTES: usize = 98304;
+export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
+
+@inline
+export function decodedAt(out: usize): Decoded {
+  return changetype<Decoded>(out);
+}
+
+@inline
+export function sampleAt(out: usize, index: u32): Sample {
+  return changetype<Sample>(out + DECODED_SAMPLES_AT + (<usize>index << 5));
+}
+
+@inline
+export function readingAt(out: usize, index: u32): Reading {
+  return changetype<Reading>(out + DECODED_READINGS_AT + <usize>index * 24);
 }

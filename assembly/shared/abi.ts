@@ -35,6 +35,12 @@ export const LEDGER_BLOCK_SEQUENCES = 65536;
 /** First bytes of a rejected payload kept in its dead-letter row. */
 export const DEAD_LETTER_SAMPLE_BYTES = 256;
 
+/** A plan image in partition memory; a plan's text fits a log message, so this is ample. */
+export const PLAN_BYTES_MAX = 1048576;
+/** Event times that the tables can hold: 1900-01-01T00:00:00.000 … 2299-12-31T23:59:59.999 UTC. */
+export const EVENT_TIME_MS_MIN = -2208988800000;
+export const EVENT_TIME_MS_MAX = 10413791999999;
+
 // --- A chunk of the log, as it lies in an input region -------------------------------------------
 //
 //  entry   0 ┌ entryBytes u32 (whole entry, multiple of 8) ┬ payloadBytes u32 ┐

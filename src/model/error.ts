@@ -63,6 +63,11 @@ export const ERRORS = {
     'Correct the stream as the message says, or choose another log id in millrace.yaml.',
     'never',
   ),
+  STORE_TOO_SMALL: entry(
+    'The size limits of all streams together exceed 90 % of the NATS server’s store.',
+    'Lower the limits that the message lists, or raise the limit of the store.',
+    'never',
+  ),
   LOG_FULL: entry(
     'The log stream has reached its size limit and refuses new messages.',
     'Raise log.maxBytes or free disk space; senders retry, nothing acknowledged is lost.',
@@ -97,6 +102,11 @@ export const ERRORS = {
   KERNEL_INCOMPATIBLE: entry(
     'The kernel binary speaks another ABI version than this program.',
     'Run `npm run setup` to rebuild the kernel.',
+    'never',
+  ),
+  PLAN_TOO_LARGE: entry(
+    'The compiled plan does not fit where the kernel keeps it.',
+    'Declare fewer channels, metrics, paths or devices per log, as the message says.',
     'never',
   ),
   KERNEL_TRAPPED: entry(

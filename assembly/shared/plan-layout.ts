@@ -1,0 +1,152 @@
+/**
+ * The plan image: a decode plan as bytes in partition memory. Written by src/kernel/plan-image.ts,
+ * read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
+ *
+ *  ┌ header ┬ per channel: record, windows, metrics, metric index, trie ┬ tables ┬ allowed devices ┐
+ *
+ * Position independent: offsets in the header and in the tables are relative to the image's start;
+ * offsets inside a record (channel, metric, window, trie node, member) are relative to that record's
+ * own start, so that a record can be read through its pointer alone. Numbers are little-endian, all
+ * records are aligned to 8. Every name is preceded by one byte with its length, as a ClickHouse
+ * Native string is, and followed by at least 8 readable bytes.
+ */
+/** "MRP" and the layout version. */
+export const PLAN_MAGIC = 0x0150524d;
+
+// --- header ------------------------------------------------------------------------------------
+export const PLAN_MAGIC_AT = 0;
+export const PLAN_BYTES_AT = 4;
+export const PLAN_LOG_NAME_AT = 8;
+export const PLAN_LOG_NAME_BYTES_AT = 12;
+export const PLAN_DEVICES_MAX_AT = 16;
+export const PLAN_IDS_PER_DEVICE_AT = 20;
+export const PLAN_DEDUP_HORIZON_AT = 24;
+export const PLAN_DEAD_LETTER_RETENTION_AT = 32;
+export const PLAN_SHADOW_INTERVAL_AT = 40;
+export const PLAN_DEAD_LETTERS_AT = 48;
+export const PLAN_CHANNEL_COUNT_AT = 52;
+/** u32 offset per channel, ascending by id. */
+export const PLAN_CHANNELS_AT = 56;
+/** u32 offset per channel id from 0 on; 0 = no such channel. */
+export const PLAN_BY_ID_AT = 60;
+export const PLAN_BY_ID_COUNT_AT = 64;
+/** Open addressing by nameHash of channels in use: hash u32, offset u32 (0 = free). */
+export const PLAN_BY_NAME_AT = 68;
+export const PLAN_BY_NAME_MASK_AT = 72;
+/** 1: only the devices listed are known. */
+export const PLAN_STRICT_AT = 76;
+/** Sorted by hash: FNV-1a 64 of 'tenant/site/device' u64, offset of those bytes u32, length u32. */
+export const PLAN_DEVICES_AT = 80;
+export const PLAN_DEVICE_COUNT_AT = 84;
+export const PLAN_TABLES_AT = 88;
+export const PLAN_TABLE_COUNT_AT = 92;
+/** u32 offset per status number, of a length byte and the name. */
+export const PLAN_STATUS_NAMES_AT = 96;
+export const PLAN_HEADER_BYTES = 104;
+
+export const DEVICE_ENTRY_BYTES = 16;
+export const SLOT_BYTES = 8;
+
+// --- channel -------------------------------------------------------------------------------------
+export const CHANNEL_ID_AT = 0;
+export const CHANNEL_FORMAT_AT = 4;
+export const CHANNEL_NAME_AT = 8;
+export const CHANNEL_NAME_BYTES_AT = 12;
+export const CHANNEL_RETIRED_AT = 16;
+export const CHANNEL_METRIC_COUNT_AT = 20;
+export const CHANNEL_METRICS_AT = 24;
+export const CHANNEL_WINDOW_COUNT_AT = 28;
+export const CHANNEL_WINDOWS_AT = 32;
+export const CHANNEL_TABLE_AT = 36;
+export const CHANNEL_TIME_FORMAT_AT = 40;
+export const CHANNEL_TIME_REQUIRED_AT = 44;
+export const CHANNEL_AGE_POLICY_AT = 48;
+export const CHANNEL_CLOCK_POLICY_AT = 52;
+/** 0 = reject, 1 = ignore. */
+export const CHANNEL_UNKNOWN_METRICS_AT = 56;
+/** Root node of the JSON paths; 0 for Protobuf. */
+export const CHANNEL_TRIE_AT = 60;
+/** Presence bits of the required metrics that are in use. */
+export const CHANNEL_REQUIRED_AT = 64;
+/** Presence bits of all metrics in use. */
+export const CHANNEL_ACTIVE_AT = 72;
+export const CHANNEL_OUT_OF_ORDER_AT = 80;
+export const CHANNEL_LATENESS_AT = 88;
+export const CHANNEL_IDLE_AT = 96;
+export const CHANNEL_MAX_AGE_AT = 104;
+export const CHANNEL_MAX_CLOCK_SKEW_AT = 112;
+export const CHANNEL_RETENTION_AT = 120;
+/** Open addressing by nameHash of the metrics in use: hash u32, ordinal + 1 u32 (0 = free). */
+export const CHANNEL_BY_NAME_AT = 128;
+export const CHANNEL_BY_NAME_MASK_AT = 132;
+/** Members of the trie in all: bits of the set of members seen. */
+export const CHANNEL_MEMBER_COUNT_AT = 136;
+export const CHANNEL_BYTES = 144;
+
+// --- window ----------------------------------------------------------------------------------------
+export const WINDOW_LENGTH_AT = 0;
+export const WINDOW_RETENTION_AT = 8;
+export const WINDOW_NAME_AT = 16;
+export const WINDOW_NAME_BYTES_AT = 20;
+export const WINDOW_TABLE_AT = 24;
+export const WINDOW_BYTES = 32;
+
+// --- metric ----------------------------------------------------------------------------------------
+export const METRIC_ORDINAL_AT = 0;
+export const METRIC_KIND_AT = 4;
+export const METRIC_FLAGS_AT = 8;
+export const METRIC_NAME_BYTES_AT = 12;
+export const METRIC_NAME_AT = 16;
+export const METRIC_SCALE_AT = 24;
+export const METRIC_OFFSET_AT = 32;
+/** −Infinity and Infinity where there is no bound. */
+export const METRIC_MIN_AT = 40;
+export const METRIC_MAX_AT = 48;
+/** The same bounds for integers: least and greatest Int64 inside them. */
+export const METRIC_MIN_INTEGER_AT = 56;
+export const METRIC_MAX_INTEGER_AT = 64;
+export const METRIC_BYTES = 72;
+
+export const METRIC_REQUIRED = 1;
+export const METRIC_RETIRED = 2;
+export const METRIC_HAS_MIN = 4;
+export const METRIC_HAS_MAX = 8;
+/** Scale 1 and offset 0: canonical is exactly raw. */
+export const METRIC_IDENTITY = 16;
+
+// --- trie of JSON paths ------------------------------------------------------------------------------
+/** Slots from NODE_SLOTS_AT on: hash u32, member offset u32 (0 = free); mask + 1 of them. */
+export const NODE_MASK_AT = 0;
+export const NODE_SLOTS_AT = 8;
+
+export const MEMBER_KEY_AT = 0;
+export const MEMBER_KEY_BYTES_AT = 4;
+/** Node of the members below; 0 = none. */
+export const MEMBER_CHILD_AT = 8;
+/** Bit in the set of members seen. */
+export const MEMBER_INDEX_AT = 12;
+export const MEMBER_ACTION_COUNT_AT = 16;
+/** u32 each: a metric's ordinal, ACTION_TIME or ACTION_EVENT_ID. */
+export const MEMBER_ACTIONS_AT = 20;
+
+export const ACTION_TIME = 256;
+export const ACTION_EVENT_ID = 257;
+/** Bytes of one path member in UTF-8 at most. */
+export const KEY_BYTES_MAX = 256;
+/** Members of all paths of a channel at most: (metrics + time + id) paths of full depth. */
+export const MEMBERS_MAX = 2112;
+
+// --- output tables -------------------------------------------------------------------------------------
+/** Name of the table and its columns' Native headers, offsets relative to the image. */
+export const TABLE_NAME_AT = 0;
+export const TABLE_NAME_BYTES_AT = 4;
+export const TABLE_COLUMN_COUNT_AT = 8;
+/** Per column: offset u32 and length u32 of `varint, name, varint, type`. */
+export const TABLE_COLUMNS_AT = 12;
+export const TABLE_BYTES = 16;
+
+export const TABLE_LEDGER = 0;
+export const TABLE_DEAD_LETTERS = 1;
+export const TABLE_DEVICES = 2;
+/** First of the others: agg_<window> per distinct window name, then ch_<channel> per channel. */
+export const TABLE_FIRST_OTHER = 3;
