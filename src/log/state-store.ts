@@ -1,0 +1,115 @@
+/**
+ * The door StateStore on stream STATE: one object is one acknowledged message. In: a name of tokens
+ * joined by dots, at most OBJECT_BYTES_MAX bytes. Out: the same bytes, checked against the hash that
+ * was stored with them. Invariant: a name is written once; writing the same bytes again changes
+ * nothing, writing other bytes is refused.
+ */
+import { createHash } from 'node:crypto';
+import { headers, type Msg } from '@nats-io/transport-node';
+import { assert } from '../base/assert.ts';
+import type { StateStore } from '../model/doors.ts';
+import { OperatingError } from '../model/error.ts';
+import {
+  API_ERROR,
+  type ApiAnswer,
+  callApi,
+  getStored,
+  listSubjects,
+  refusedError,
+} from './api.ts';
+import type { NatsLink } from './connection.ts';
+
+const STREAM = 'STATE';
+const PREFIX = 'state.';
+const HASH_HEADER = 'Millrace-Sha256';
+const EXPECTED_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
+/** One checkpoint chunk: large messages make durability cheap, this one still fits max_payload. */
+export const OBJECT_BYTES_MAX = 524_288;
+/** A chunk on a disk that is busy with fsync. */
+const SAVE_TIMEOUT_MS = 10_000;
+/** Removals in flight at once. */
+const REMOVALS_MAX = 16;
+const NAME = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
+
+export function createStateStore({ link }: { readonly link: NatsLink }): StateStore {
+  async function save(name: string, bytes: Uint8Array): Promise<void> {
+    assert(bytes.length <= OBJECT_BYTES_MAX, `a state object of ${bytes.length} B is cut before`);
+    const sent = headers();
+    sent.set(HASH_HEADER, hashOf(bytes));
+    sent.set(EXPECTED_SEQUENCE, '0');
+    const subject = subjectOf(name);
+    const reply = await link.request(subject, bytes, {
+      headers: sent,
+      timeoutMs: SAVE_TIMEOUT_MS,
+    });
+    const answer = reply.json() as ApiAnswer<{ seq: number }>;
+    if (answer.seq) return;
+    if (answer.error?.err_code !== API_ERROR.wrongLastSequence) {
+      throw refusedError(`a write to ${subject}`, answer.error);
+    }
+    // Written before: by this call when its first reply was lost, or it is another object.
+    const stored = await load(name);
+    if (stored && hashOf(stored) !== hashOf(bytes)) throw corruptError(name, 'has other bytes');
+  }
+
+  /** A direct get is fast but may come from a follower that lags: only its hits are believed. */
+  async function load(name: string): Promise<Uint8Array | null> {
+    const direct = await link.request(`$JS.API.DIRECT.GET.${STREAM}.${subjectOf(name)}`, NOTHING);
+    if (direct.headers?.has('Nats-Sequence')) return checked(name, direct);
+    const stored = await getStored(link, STREAM, { last_by_subj: subjectOf(name) });
+    if (!stored) return null;
+    const bytes = Buffer.from(stored.data ?? '', 'base64');
+    const header = Buffer.from(stored.hdrs ?? '', 'base64').toString();
+    const expected = new RegExp(`\r\n${HASH_HEADER}: ([0-9a-f]{64})\r\n`).exec(header)?.[1];
+    return expected === hashOf(bytes) ? bytes : refuseCorrupt(name);
+  }
+
+  async function removeOne(name: string): Promise<void> {
+    const operation = `STREAM.PURGE.${STREAM}`;
+    const answer = await callApi(link, operation, { filter: subjectOf(name) });
+    if (answer.error) throw refusedError(operation, answer.error);
+  }
+
+  async function remove(names: readonly string[]): Promise<void> {
+    for (let at = 0; at < names.length; at += REMOVALS_MAX) {
+      await Promise.all(names.slice(at, at + REMOVALS_MAX).map(removeOne));
+    }
+  }
+
+  async function list(prefix: string): Promise<readonly string[]> {
+    const wholeTokens = prefix.slice(0, prefix.lastIndexOf('.') + 1);
+    const subjects = await listSubjects(link, STREAM, `${PREFIX}${wholeTokens}>`);
+    return subjects
+      .map((subject) => subject.slice(PREFIX.length))
+      .filter((name) => name.startsWith(prefix))
+      .sort();
+  }
+
+  return { save, load, remove, list };
+}
+
+const NOTHING = new Uint8Array(0);
+const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+function subjectOf(name: string): string {
+  assert(NAME.test(name), `'${name}' is a name of tokens joined by dots`);
+  return PREFIX + name;
+}
+
+function checked(name: string, message: Msg): Uint8Array {
+  // A copy: the client's bytes are a view into what the socket delivered.
+  const bytes = message.data.slice();
+  return message.headers?.get(HASH_HEADER) === hashOf(bytes) ? bytes : refuseCorrupt(name);
+}
+
+function refuseCorrupt(name: string): never {
+  throw corruptError(name, 'is not what was written');
+}
+
+function corruptError(name: string, what: string): OperatingError {
+  return new OperatingError(
+    'CHECKPOINT_CORRUPT',
+    `State object ${name} on stream ${STREAM} ${what}. An older checkpoint is used; check the disk.`,
+    { where: { stream: STREAM, name } },
+  );
+}
