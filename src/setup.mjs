@@ -1,17 +1,19 @@
 #!/usr/bin/env node
 /**
- * Makes a fresh clone ready to run, and a changed one ready again. Run by `npm start`, `npm test` and
- * `npm run setup`. In: the checkout, Node and npm. Out: node_modules/, build/, .tools/nats-server/, one
- * line per step done; exit code 0 only when all of it is there. Plain JavaScript: nothing is installed yet.
+ * Makes a fresh clone ready to run, and a changed one ready again. Run by `npm start`, `npm test`
+ * and `npm run setup`. In: the checkout, Node and npm. Out: node_modules/, build/,
+ * .tools/nats-server/, one line per step done; exit code 0 only when all of it is there. Plain
+ * JavaScript: nothing is installed yet.
  *
  *   dependencies   npm ci                 when package-lock.json is not what node_modules holds
  *   kernel         asc, three targets     when assembly/ or asconfig.json changed
  *   code           tsc                    when src/, test/, bench/ or tsconfig.json changed
  *   nats-server    found, or fetched      when none new enough is on this machine
  *
- * Invariants: a stamp (hash of everything a step reads) is removed before its step and written after its
- * success, so an interrupted step is done again; when all stamps match nothing is run and no network is
- * used. Two set-ups of one checkout take turns (lock file). Nothing outside the checkout is written.
+ * Invariants: a stamp (hash of everything a step reads) is removed before its step and written
+ * after its success, so an interrupted step is done again; when all stamps match nothing is run and
+ * no network is used. Two set-ups of one checkout take turns (lock file). Nothing outside the
+ * checkout is written.
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -278,8 +280,9 @@ async function withLock(work) {
     isTold = true;
     if (Date.now() > deadlineMs) {
       throw new StepFailure(
-        `Another set-up (process ${pidOf(holder)}) still runs after ${LOCK_WAIT_MS / 60_000} minutes. ` +
-          `End it, or delete ${PATHS.lock} when it is none, and run the same command again.`,
+        `Another set-up (process ${pidOf(holder)}) still runs after ` +
+          `${LOCK_WAIT_MS / 60_000} minutes. End it, or delete ${PATHS.lock} when it is none, ` +
+          'and run the same command again.',
       );
     }
     await new Promise((done) => setTimeout(done, LOCK_POLL_MS));

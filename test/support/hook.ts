@@ -1,9 +1,11 @@
 /**
- * Root hooks of every test run. In: the run. Out: a failure for each unhandled rejection and for each
- * process that the run started and left behind; those are ended. Linux only for processes: /proc.
+ * Root hooks of every test run. In: the run. Out: a failure for each unhandled rejection and for
+ * each process that the run started and left behind; those are ended. Linux only for processes:
+ * /proc.
  *
- * A process is this run's when it descends from it, or carries its mark in the environment (one whose
- * parent was killed no longer descends from us). What ran before the hooks were loaded is not counted.
+ * A process is this run's when it descends from it, or carries its mark in the environment (one
+ * whose parent was killed no longer descends from us). What ran before the hooks were loaded is not
+ * counted.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';

@@ -1,7 +1,7 @@
 /**
- * The test report: mocha's own, and as the very last line of the output `N passed, N failed, N skipped`.
- * In: mocha's runner. Invariant: a run that does not end by itself is a failure: what keeps it alive is
- * listed, and the run is ended, after EXIT_WAIT_MS.
+ * The test report: mocha's own, and as the very last line of the output `N passed, N failed, N
+ * skipped`. In: mocha's runner. Invariant: a run that does not end by itself is a failure: what
+ * keeps it alive is listed, and the run is ended, after EXIT_WAIT_MS.
  */
 import Mocha from 'mocha';
 

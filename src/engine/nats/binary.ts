@@ -1,7 +1,8 @@
 /**
  * Finds a nats-server that is new enough. In: the places to look. Out: path and version, or an
  * OperatingError that says what was found and what to do. Invariant: order of the search is
- * MILLRACE_NATS_SERVER → PATH → tools folder → fetch; a binary named by the user is never passed over.
+ * MILLRACE_NATS_SERVER → PATH → tools folder → fetch; a binary named by the user is never passed
+ * over.
  */
 import { join } from 'node:path';
 import { OperatingError } from '../../model/error.ts';
@@ -91,8 +92,8 @@ export function isOlder(version: string, than: string): boolean {
 function tooOldError(path: string, version: string): OperatingError {
   return new OperatingError(
     'NATS_SERVER_TOO_OLD',
-    `${path} is nats-server ${version}; needed is ${NATS_VERSION_MIN} or newer. Install a newer one, ` +
-      'or unset MILLRACE_NATS_SERVER so that one is fetched.',
+    `${path} is nats-server ${version}; needed is ${NATS_VERSION_MIN} or newer. ` +
+      'Install a newer one, or unset MILLRACE_NATS_SERVER so that one is fetched.',
     { where: { path, found: version, needed: NATS_VERSION_MIN } },
   );
 }

@@ -1,8 +1,8 @@
 /**
- * One life of a nats-server process. In: binary, configuration file, ports. Out: a process that answers,
- * or NATS_SERVER_FAILED with the last lines of its log. Invariant: it is in a process group of its own
- * (Ctrl-C must not end it before the rooms have drained), and on Linux the kernel ends it when its parent
- * dies, however that dies.
+ * One life of a nats-server process. In: binary, configuration file, ports. Out: a process that
+ * answers, or NATS_SERVER_FAILED with the last lines of its log. Invariant: it is in a process
+ * group of its own (Ctrl-C must not end it before the rooms have drained), and on Linux the kernel
+ * ends it when its parent dies, however that dies.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';

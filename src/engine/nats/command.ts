@@ -1,7 +1,7 @@
 /**
  * Runs a program to its end. In: program, arguments, a time limit. Out: its exit code and the last
- * part of what it printed. Invariant: never throws for what the program does, never waits longer than
- * the limit, never holds more than OUTPUT_CHARS_MAX of its output.
+ * part of what it printed. Invariant: never throws for what the program does, never waits longer
+ * than the limit, never holds more than OUTPUT_CHARS_MAX of its output.
  */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';

@@ -1,12 +1,12 @@
 /**
- * The configuration of the embedded nats-server. In: ports, folders, the log's id and partition count,
- * the password. Out: its text. Invariants: everything listens on loopback; what arrives without a
- * password (`guest`) can send telemetry and read results, and cannot write to the log past the mapping,
- * nor change or delete a stream.
+ * The configuration of the embedded nats-server. In: ports, folders, the log's id and partition
+ * count, the password. Out: its text. Invariants: everything listens on loopback; what arrives
+ * without a password (`guest`) can send telemetry and read results, and cannot write to the log
+ * past the mapping, nor change or delete a stream.
  *
  * A native publisher sends to `iot.<tenant>.<site>.<device>.t.<channel>`; the server maps that to
- * `log.<log>.<partition>.iot.…`, which the log's streams take. Permissions are checked on the *mapped*
- * subject, so guest is granted that one.
+ * `log.<log>.<partition>.iot.…`, which the log's streams take. Permissions are checked on the
+ * *mapped* subject, so guest is granted that one.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,9 @@ export const NATS_USER = 'millrace';
 const PASSWORD_BYTES = 24;
 /** The server's default, written down: a record batch is at most 64 KiB. */
 const PAYLOAD_BYTES_MAX = 1_048_576;
-/** Only short-lived consumers live in memory; without a limit the server takes 3/4 of the machine. */
+/**
+ * Only short-lived consumers live in memory; without a limit the server takes 3/4 of the machine.
+ */
 const MEMORY_STORE_BYTES_MAX = 268_435_456;
 /** The log file is rotated at this size … */
 const LOG_FILE_BYTES_MAX = 8_388_608;

@@ -1,9 +1,11 @@
 /**
- * Fetches nats-server as Debian's own package, on Debian and Ubuntu. In: a private work folder. Out: the
- * path of the unpacked binary, or why it could not be had. Invariant: nothing outside the work folder is
- * written, no root is needed, and apt checks Debian's signature against Debian's own keyring.
+ * Fetches nats-server as Debian's own package, on Debian and Ubuntu. In: a private work folder.
+ * Out: the path of the unpacked binary, or why it could not be had. Invariant: nothing outside the
+ * work folder is written, no root is needed, and apt checks Debian's signature against Debian's own
+ * keyring.
  *
- *  1. one private sources list: the machine's Debian mirror, suite `unstable`, Signed-By the keyring;
+ *  1. one private sources list: the machine's Debian mirror, suite `unstable`, Signed-By the
+ *     keyring;
  *  2. `apt-get update` with private lists, cache and state (the machine's proxies stay in force);
  *  3. `apt-get download nats-server`, checked by apt against the signed list;
  *  4. `dpkg-deb -x` into the work folder. Nothing of the package is run.

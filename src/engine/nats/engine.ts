@@ -1,7 +1,8 @@
 /**
- * The embedded NATS server, kept alive. In: binary, folder, ports, the log's shape. Out: an address that
- * stays the same while the engine runs (only `pid` changes). Invariants: one server per folder; after
- * RESTARTS_MAX deaths without a healthy minute between them `onFailed` is called once and it stays down.
+ * The embedded NATS server, kept alive. In: binary, folder, ports, the log's shape. Out: an address
+ * that stays the same while the engine runs (only `pid` changes). Invariants: one server per
+ * folder; after RESTARTS_MAX deaths without a healthy minute between them `onFailed` is called once
+ * and it stays down.
  *
  *            start()                     died                         too many deaths
  *   idle ───────────────► running ───────────────► waiting (back-off) ───────────────► failed

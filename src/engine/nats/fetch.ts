@@ -1,7 +1,7 @@
 /**
- * Fetches a nats-server binary into the project's tools folder. In: that folder. Out: the path of the
- * installed binary, or the reasons why each source failed. Invariant: the binary appears by one rename,
- * so an interrupted or concurrent fetch leaves either none or a whole one.
+ * Fetches a nats-server binary into the project's tools folder. In: that folder. Out: the path of
+ * the installed binary, or the reasons why each source failed. Invariant: the binary appears by one
+ * rename, so an interrupted or concurrent fetch leaves either none or a whole one.
  */
 import {
   copyFileSync,

@@ -1,6 +1,6 @@
 /**
- * The embedded NATS server: find or fetch a binary, run it with a generated configuration, keep it alive.
- * Knows nothing of streams: those are the log room's.
+ * The embedded NATS server: find or fetch a binary, run it with a generated configuration, keep it
+ * alive. Knows nothing of streams: those are the log room's.
  */
 export { findNatsServer, type NatsServerBinary } from './binary.ts';
 export {

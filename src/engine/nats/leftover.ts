@@ -1,7 +1,7 @@
 /**
- * A server that outlived its Millrace. In: the engine's folder. Out: nothing alive that holds it, or
- * ALREADY_RUNNING. Invariant: a process is ended only when its command line names our configuration file
- * and the Millrace that started it is gone.
+ * A server that outlived its Millrace. In: the engine's folder. Out: nothing alive that holds it,
+ * or ALREADY_RUNNING. Invariant: a process is ended only when its command line names our
+ * configuration file and the Millrace that started it is gone.
  *
  *   nats-server.pid    written by the server itself: its process id
  *   owner.json         written before the server starts: the Millrace process and when it began
@@ -92,8 +92,8 @@ function refuseLiveOwner({ ownerFile }: EngineFiles): void {
   if (!isAlive(owner.pid) || startOf(owner.pid) !== owner.startedAt) return;
   throw new OperatingError(
     'ALREADY_RUNNING',
-    `Process ${owner.pid} runs a nats-server in ${dirname(ownerFile)}. Use that Millrace, stop it ` +
-      'with `millrace stop`, or choose another --data-dir.',
+    `Process ${owner.pid} runs a nats-server in ${dirname(ownerFile)}. Use that Millrace, stop ` +
+      'it with `millrace stop`, or choose another --data-dir.',
     { where: { pid: owner.pid, ownerFile } },
   );
 }
@@ -101,8 +101,8 @@ function refuseLiveOwner({ ownerFile }: EngineFiles): void {
 function unsureError(pid: number, { pidFile }: EngineFiles): OperatingError {
   return new OperatingError(
     'ALREADY_RUNNING',
-    `${pidFile} names process ${pid}, which is alive and may be a nats-server of a Millrace that was ` +
-      'killed. End it if it is, delete that file if it is not, then start again.',
+    `${pidFile} names process ${pid}, which is alive and may be a nats-server of a ` +
+      'Millrace that was killed. End it if it is, delete that file if it is not, then start again.',
     { where: { pid, pidFile } },
   );
 }
@@ -124,7 +124,9 @@ function commandLine(pid: number): string[] {
   }
 }
 
-/** Fields of /proc/<pid>/stat from the third (state) on; the second may hold spaces and brackets. */
+/**
+ * Fields of /proc/<pid>/stat from the third (state) on; the second may hold spaces and brackets.
+ */
 function statFields(pid: number): string[] {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,6 +1,7 @@
 /**
  * Which Debian mirror does this machine use? In: its apt sources. Out: the mirrors' addresses, the
- * most Debian-like first. Invariant: no address is built in: what the machine does not use is not asked.
+ * most Debian-like first. Invariant: no address is built in: what the machine does not use is not
+ * asked.
  *
  * Two formats: one-line (`deb [options] URI suite component…`) and deb822 (`URIs:`, `Suites:`, …).
  * A mirror qualifies when it serves component `main` of a suite of Debian itself and is not the

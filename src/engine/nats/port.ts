@@ -1,7 +1,7 @@
 /**
- * Ports on loopback. In: what the configuration asks for. Out: numbers that were free a moment ago, or
- * PORT_BUSY naming the port and its setting. Not guaranteed: that they still are free when the server
- * binds them; the engine chooses again when it chose itself.
+ * Ports on loopback. In: what the configuration asks for. Out: numbers that were free a moment ago,
+ * or PORT_BUSY naming the port and its setting. Not guaranteed: that they still are free when the
+ * server binds them; the engine chooses again when it chose itself.
  */
 import { createServer, type Server } from 'node:net';
 import { OperatingError } from '../../model/error.ts';

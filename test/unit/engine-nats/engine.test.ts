@@ -38,7 +38,7 @@ describe('the embedded nats-server', function () {
     expect(existsSync(join(folder, 'owner.json'))).to.equal(false);
   });
 
-  it('keeps password and messages over a restart of Millrace, readable by the owner only', async () => {
+  it('keeps password and messages over a restart, readable by their owner only', async () => {
     const folder = fixture.temporaryFolder();
     const first = await fixture.makeEngine({ folder });
     const before = await first.engine.start();
@@ -165,7 +165,7 @@ describe('the embedded nats-server', function () {
       await fixture.until(() => !isAlive(serverPid), 'the server is gone too');
     });
 
-    it('is ended by the next start where it is left over, and its store is used', async function () {
+    it('is ended by the next start where it is left over', async function () {
       if (process.platform !== 'linux') return this.skip();
       const folder = fixture.temporaryFolder();
       const { owner, serverPid } = await startOther(folder, '');

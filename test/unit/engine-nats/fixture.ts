@@ -1,6 +1,6 @@
 /**
- * What the tests of engine/nats share: temporary folders, engines and processes that are gone after each
- * test, also when it failed; the machine's own nats-server, found once.
+ * What the tests of engine/nats share: temporary folders, engines and processes that are gone after
+ * each test, also when it failed; the machine's own nats-server, found once.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

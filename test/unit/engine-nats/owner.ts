@@ -1,4 +1,6 @@
-/** A Millrace for the tests to kill: starts an engine, prints its server's process id, and stays. */
+/**
+ * A Millrace for the tests to kill: starts an engine, prints its server's process id, and stays.
+ */
 import { createNatsEngine } from '../../../src/engine/nats/engine.ts';
 
 const { folder, searchPath, binary } = JSON.parse(process.argv[2]!) as Record<string, string>;
