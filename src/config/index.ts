@@ -1,0 +1,6 @@
+/** The config room: YAML and the environment in, one frozen, checked Config out. */
+export { exampleFile } from './demo.ts';
+export { environment } from './environment.ts';
+export { type LoadedConfig, type LoadOptions, loadConfig } from './load.ts';
+export { OVERRIDES } from './override.ts';
+export { formatDuration, formatSize, parseDuration, parseSize } from './quantity.ts';
