@@ -1,0 +1,162 @@
+/**
+ * Payloads. In: the bytes of a record and its channel's plan. Out: the payload's status (from
+ * PAYLOAD_MALFORMED to NO_READINGS, or OK), its key, and samples with times and judged readings.
+ * What the log says about the record (received-at, clock) is not known here.
+ */
+import { READINGS_PER_RECORD_MAX, SAMPLES_PER_RECORD_MAX } from '../../../assembly/shared/abi.ts';
+import {
+  EVENT_ID_INVALID,
+  LIMIT_EXCEEDED,
+  METRIC_UNKNOWN,
+  NO_READINGS,
+  OK,
+  PAYLOAD_MALFORMED,
+  PAYLOAD_TOO_DEEP,
+} from '../../../assembly/shared/status.ts';
+import type { PlanChannel, PlanMetric } from '../../../src/model/plan.ts';
+import { find, type Node, readJson, TooDeep } from './json.ts';
+import { bootKey, idKey, type KeyField } from './key.ts';
+import * as wire from './protobuf.ts';
+import { inTimeRange, readTime } from './time.ts';
+import { type Judged, judgeValue, type Raw } from './validate.ts';
+
+export interface Reading {
+  /** Null: no such metric (METRIC_UNKNOWN). */
+  readonly metric: PlanMetric | null;
+  readonly judged: Judged;
+  readonly offset: number;
+}
+
+export interface Sample {
+  /** Null when the payload gives none, 'malformed' when it gives a bad one. */
+  readonly timeMs: number | null | 'malformed';
+  readonly offset: number;
+  /** Where the time lies; REQUIRED_MISSING is said of the sample itself. */
+  readonly timeOffset: number;
+  readonly readings: readonly Reading[];
+}
+
+export interface Payload {
+  readonly status: number;
+  readonly offset: number;
+  readonly key: KeyField;
+  readonly samples: readonly Sample[];
+}
+
+export function decodePayload(payload: Uint8Array, channel: PlanChannel): Payload {
+  try {
+    const decode = channel.format === 'json' ? decodeJson : decodeProtobuf;
+    return decode(payload, channel);
+  } catch (error) {
+    if (!(error instanceof wire.Malformed)) throw error;
+    const status = error instanceof TooDeep ? PAYLOAD_TOO_DEEP : PAYLOAD_MALFORMED;
+    return { status, offset: error.offset, key: null, samples: [] };
+  }
+}
+
+function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): Payload {
+  const known = samples.some((sample) => sample.readings.some(({ metric }) => metric !== null));
+  let status = OK as number;
+  if (!known) status = NO_READINGS;
+  if (key === 'invalid') status = EVENT_ID_INVALID;
+  if (overLimit) status = LIMIT_EXCEEDED;
+  return { status, offset: 0, key, samples };
+}
+
+// --- Protobuf -----------------------------------------------------------------------------------
+function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
+  const top = wire.walk(payload, { start: 0, end: payload.length }, wire.TELEMETRY);
+  const sampleFields = top.filter(({ number }) => number === 1);
+  const inner = sampleFields.map((field) => {
+    const fields = wire.walk(payload, field, wire.SAMPLE);
+    const readings = fields.filter(({ number }) => number === 2);
+    return readings.map((reading) => ({
+      tagAt: reading.tagAt,
+      fields: wire.walk(payload, reading, wire.READING),
+    }));
+  });
+  const message = wire.decodeTelemetry(payload);
+  const samples = sampleFields.map((field, place): Sample => {
+    const sample = message.samples[place]!;
+    const time = wire.whole(sample.time_ms);
+    const readings = inner[place]!.flatMap(({ tagAt, fields }, index) =>
+      readProtobuf(channel, fields, sample.readings[index]!).map((reading) => ({
+        ...reading,
+        offset: tagAt,
+      })),
+    );
+    const known = inTimeRange(time) ? Number(time) : ('malformed' as const);
+    const timeMs = time === 0n ? null : known;
+    return { timeMs, offset: field.tagAt, timeOffset: field.tagAt, readings };
+  });
+  const count = inner.reduce((sum, readings) => sum + readings.length, 0);
+  const over = samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
+  return finish(telemetryKey(top, message), samples, over);
+}
+
+function telemetryKey(top: readonly wire.Field[], message: wire.TelemetryMessage): KeyField {
+  if (wire.last(top, 2)) return idKey(message.event_id);
+  if (!wire.last(top, 3) && !wire.last(top, 4)) return null;
+  return bootKey(wire.whole(message.boot_id), wire.whole(message.sequence));
+}
+
+/** The reading, or nothing when its metric is unknown and such are ignored. */
+function readProtobuf(
+  channel: PlanChannel,
+  fields: readonly wire.Field[],
+  message: wire.ReadingMessage,
+): Omit<Reading, 'offset'>[] {
+  const number = wire.last(fields, 1)?.varint ?? 0n;
+  const metric = channel.metrics.find(({ ordinal, name, retired }) => {
+    if (retired) return false;
+    return number > 0n ? BigInt(ordinal) + 1n === number : name === message.name;
+  });
+  if (metric) return [{ metric, judged: judgeValue(metric, protobufValue(fields, message)) }];
+  if (channel.unknownMetrics === 'ignore') return [];
+  return [{ metric: null, judged: { status: METRIC_UNKNOWN, value: null } }];
+}
+
+function protobufValue(fields: readonly wire.Field[], message: wire.ReadingMessage): Raw {
+  const given = fields.filter(({ number }) => number >= 2 && number <= 4).at(-1);
+  if (given === undefined) return { kind: 'other' };
+  if (given.number === 2) return { kind: 'double', value: message.number };
+  if (given.number === 3) return { kind: 'integer', value: wire.whole(message.integer) };
+  return { kind: 'boolean', value: given.varint !== 0n };
+}
+
+// --- JSON ---------------------------------------------------------------------------------------
+function decodeJson(payload: Uint8Array, channel: PlanChannel): Payload {
+  const metrics = channel.metrics.filter(({ retired }) => !retired);
+  const paths = [...metrics.map(({ path }) => path), channel.timePath, channel.eventIdPath];
+  const declared = (path: readonly string[]) =>
+    paths.some((known) => path.every((name, index) => known[index] === name));
+  const root = readJson(payload, declared);
+
+  const time = find(root, channel.timePath);
+  const timeMs: Sample['timeMs'] =
+    time === undefined ? null : (readTime(time, channel.timeFormat) ?? 'malformed');
+  const readings = metrics.flatMap((metric): Reading[] => {
+    const node = find(root, metric.path);
+    if (node === undefined) return [];
+    return [{ metric, judged: judgeValue(metric, jsonValue(metric, node)), offset: node.start }];
+  });
+  const sample = { timeMs, offset: 0, timeOffset: time?.start ?? 0, readings };
+  return finish(jsonKey(find(root, channel.eventIdPath)), [sample], false);
+}
+
+function jsonKey(node: Node | undefined): KeyField {
+  if (node === undefined) return null;
+  if (node.kind !== 'string') return 'invalid';
+  const text = node.value as string;
+  return Buffer.from(text).toString() === text ? idKey(Buffer.from(text)) : 'invalid';
+}
+
+function jsonValue(metric: PlanMetric, node: Node): Raw {
+  if (node.kind === 'boolean') return { kind: 'boolean', value: node.value as boolean };
+  if (node.kind !== 'number') return { kind: 'other' };
+  const value = Number(node.text);
+  if (metric.kind !== 'integer') return { kind: 'double', value };
+  if (/^-?[0-9]+$/.test(node.text)) return { kind: 'integer', value: BigInt(node.text) };
+  const whole = Number.isInteger(value) && Math.abs(value) <= 2 ** 53;
+  return whole ? { kind: 'integer', value: BigInt(value) } : { kind: 'double', value };
+}

@@ -1,0 +1,172 @@
+/**
+ * JSON for the reference: JSON.parse decides what is valid, and a plain recursive reading beside it
+ * keeps where each value lies (byte offsets), finds members given twice and measures the depth.
+ * In: payload bytes. Out: a tree of nodes, or Malformed / TooDeep, whichever is met first.
+ */
+import { JSON_DEPTH_MAX } from '../../../assembly/shared/abi.ts';
+import { assert } from '../../../src/base/assert.ts';
+import { Malformed } from './protobuf.ts';
+
+export class TooDeep extends Malformed {}
+
+export interface Node {
+  readonly kind: 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';
+  readonly start: number;
+  /** As written; of a number, its digits. */
+  readonly text: string;
+  /** What JSON.parse makes of strings and booleans. */
+  readonly value: unknown;
+  readonly members: ReadonlyMap<string, Node>;
+}
+
+/** Whether a member may be given only once: its path is (the beginning of) a declared one. */
+export type Declared = (path: readonly string[]) => boolean;
+
+/** Also in an array nothing is declared. */
+const NOWHERE: readonly string[] = ['\0nowhere'];
+const NO_MEMBERS: ReadonlyMap<string, Node> = new Map();
+
+export function readJson(payload: Uint8Array, declared: Declared): Node {
+  const valid = isValid(payload);
+  let reader: Reader | undefined;
+  try {
+    reader = new Reader(payload, declared);
+    const root = reader.document();
+    assert(valid, 'JSON.parse refuses what the reference reader accepts');
+    return root;
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    const twice = reader?.metTwice === true;
+    assert(!valid || twice || error instanceof TooDeep, 'JSON.parse accepts what was refused');
+    throw error;
+  }
+}
+
+function isValid(payload: Uint8Array): boolean {
+  try {
+    JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+class Reader {
+  at = 0;
+  metTwice = false;
+  private readonly bytes: Uint8Array;
+  private readonly latin: string;
+  private readonly declared: Declared;
+
+  constructor(bytes: Uint8Array, declared: Declared) {
+    this.bytes = bytes;
+    this.latin = Buffer.from(bytes).toString('latin1');
+    this.declared = declared;
+  }
+
+  document(): Node {
+    const root = this.value([], 0);
+    this.space();
+    if (this.at < this.bytes.length) throw new Malformed(this.at);
+    return root;
+  }
+
+  private value(path: readonly string[], depth: number): Node {
+    this.space();
+    const start = this.at;
+    const first = this.latin[start];
+    if (first === '{' || first === '[') {
+      if (depth === JSON_DEPTH_MAX) throw new TooDeep(start);
+      return first === '{' ? this.object(path, depth + 1) : this.array(depth + 1);
+    }
+    if (first === '"') return this.leaf('string', this.string());
+    const literal = this.match(/true|false|null/y);
+    if (literal === 'null') return this.leaf('null', literal);
+    if (literal) return this.leaf('boolean', literal);
+    const digits = this.match(/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y);
+    if (digits === null) throw new Malformed(start);
+    return this.leaf('number', digits);
+  }
+
+  private leaf(kind: Node['kind'], text: string): Node {
+    const start = this.at - text.length;
+    const written = Buffer.from(text, 'latin1').toString('utf8');
+    return { kind, start, text, value: JSON.parse(written), members: NO_MEMBERS };
+  }
+
+  private object(path: readonly string[], depth: number): Node {
+    const start = this.at;
+    const members = new Map<string, Node>();
+    this.at += 1;
+    if (!this.skip('}')) {
+      do {
+        this.space();
+        const keyAt = this.at;
+        const key = JSON.parse(Buffer.from(this.string(), 'latin1').toString('utf8')) as string;
+        const inner = path === NOWHERE ? NOWHERE : [...path, key];
+        if (members.has(key) && this.declared(inner)) {
+          this.metTwice = true;
+          throw new Malformed(keyAt);
+        }
+        this.expect(':');
+        members.set(key, this.value(inner, depth));
+      } while (this.skip(','));
+      this.expect('}');
+    }
+    return { kind: 'object', start, text: '', value: undefined, members };
+  }
+
+  private array(depth: number): Node {
+    const start = this.at;
+    this.at += 1;
+    if (!this.skip(']')) {
+      do this.value(NOWHERE, depth);
+      while (this.skip(','));
+      this.expect(']');
+    }
+    return { kind: 'array', start, text: '', value: undefined, members: NO_MEMBERS };
+  }
+
+  /** A string with its quotes, as written. */
+  private string(): string {
+    const start = this.at;
+    const text = this.match(/"([^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y);
+    if (text === null) throw new Malformed(start);
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'latin1'));
+    } catch {
+      throw new Malformed(start);
+    }
+    return text;
+  }
+
+  private match(pattern: RegExp): string | null {
+    pattern.lastIndex = this.at;
+    const found = pattern.exec(this.latin)?.[0] ?? null;
+    if (found !== null) this.at += found.length;
+    return found;
+  }
+
+  private space(): void {
+    this.match(/[ \t\n\r]*/y);
+  }
+
+  private skip(character: string): boolean {
+    this.space();
+    if (this.latin[this.at] !== character) return false;
+    this.at += 1;
+    return true;
+  }
+
+  private expect(character: string): void {
+    if (!this.skip(character)) throw new Malformed(this.at);
+  }
+}
+
+/** The value at a path of member names; undefined when absent or null. */
+export function find(root: Node, path: readonly string[]): Node | undefined {
+  if (path.length === 0) return undefined;
+  let node: Node | undefined = root;
+  for (const name of path) node = node?.members.get(name);
+  return node === undefined || node.kind === 'null' ? undefined : node;
+}

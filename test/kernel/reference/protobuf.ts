@@ -1,0 +1,161 @@
+/**
+ * Protobuf for the reference: protobufjs reads the values from proto/*.proto, and a strict walk of
+ * the wire says where fields lie, whether they are present and whether the bytes are well formed,
+ * in which protobufjs is laxer than the specification. In: bytes. Out: fields, or Malformed.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { assert } from '../../../src/base/assert.ts';
+
+/** Bytes that do not follow their format; `offset` is where the reader stopped. */
+export class Malformed extends Error {
+  readonly offset: number;
+  constructor(offset: number) {
+    super(`malformed at ${offset}`);
+    this.offset = offset;
+  }
+}
+
+export const VARINT = 0;
+export const FIXED64 = 1;
+export const BYTES = 2;
+const FIXED32 = 5;
+
+export interface Field {
+  readonly number: number;
+  readonly tagAt: number;
+  /** Content of a length-delimited field, or the scalar's own bytes. */
+  readonly start: number;
+  readonly end: number;
+  /** Value of a varint field. */
+  readonly varint: bigint;
+}
+
+/** Wire type of every known field number. */
+export type Shape = Readonly<Record<number, number>>;
+
+export const RECORD_BATCH: Shape = { 1: BYTES };
+export const RECORD: Shape = {
+  ...{ 1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: FIXED64 },
+  ...{ 6: BYTES, 7: BYTES, 8: FIXED64, 9: VARINT },
+};
+export const TELEMETRY: Shape = { 1: BYTES, 2: BYTES, 3: FIXED64, 4: VARINT };
+export const SAMPLE: Shape = { 1: FIXED64, 2: BYTES };
+export const READING: Shape = { 1: VARINT, 2: FIXED64, 3: VARINT, 4: VARINT, 5: BYTES };
+
+const FIELD_NUMBER_MAX = 2n ** 29n - 1n;
+
+/** Known and unknown fields of one message, in wire order. */
+export function walk(bytes: Uint8Array, range: { start: number; end: number }, shape: Shape) {
+  const fields: Field[] = [];
+  let at = range.start;
+  while (at < range.end) {
+    const tagAt = at;
+    const tag = varint(bytes, at, range.end);
+    const number = tag.value >> 3n;
+    const wireType = Number(tag.value & 7n);
+    if (number === 0n || number > FIELD_NUMBER_MAX) throw new Malformed(tagAt);
+    const known = shape[Number(number)];
+    if (known !== undefined && known !== wireType) throw new Malformed(tagAt);
+    const value = measure(bytes, wireType, { start: tag.end, end: range.end });
+    fields.push({ number: Number(number), tagAt, ...value });
+    at = value.end;
+  }
+  return fields;
+}
+
+function measure(bytes: Uint8Array, wireType: number, range: { start: number; end: number }) {
+  const { start, end } = range;
+  if (wireType === VARINT) {
+    const value = varint(bytes, start, end);
+    return { start, end: value.end, varint: value.value };
+  }
+  if (wireType === FIXED64 || wireType === FIXED32) {
+    const length = wireType === FIXED64 ? 8 : 4;
+    if (start + length > end) throw new Malformed(start);
+    return { start, end: start + length, varint: 0n };
+  }
+  if (wireType !== BYTES) throw new Malformed(start);
+  const length = varint(bytes, start, end);
+  if (length.value > BigInt(end - length.end)) throw new Malformed(start);
+  return { start: length.end, end: length.end + Number(length.value), varint: 0n };
+}
+
+function varint(bytes: Uint8Array, start: number, end: number): { value: bigint; end: number } {
+  let value = 0n;
+  for (let at = start; at < end; at += 1) {
+    value |= BigInt(bytes[at]! & 127) << BigInt(7 * (at - start));
+    if (value >= 1n << 64n) throw new Malformed(at);
+    if (bytes[at]! < 128) return { value, end: at + 1 };
+    if (at - start === 9) throw new Malformed(at);
+  }
+  throw new Malformed(end);
+}
+
+/** The last field with a number: what counts when a single field is given several times. */
+export function last(fields: readonly Field[], number: number): Field | undefined {
+  return fields.filter((field) => field.number === number).at(-1);
+}
+
+// Event ids are compared as bytes, whatever they hold, so protobufjs must not read them as text.
+const protoText = (file: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../../proto/${file}`, rootOfSources())), 'utf8')
+    .replace('string event_id', 'bytes event_id')
+    .replace(/string (tenant|site|device|channel)/g, 'bytes $1');
+
+/** This file runs from test/ and from build/test/; proto/ lies beside both src and build. */
+function rootOfSources(): string {
+  return import.meta.url.replace(/\/build\/(test\/kernel\/reference\/)/, '/$1');
+}
+
+const load = (file: string, type: string): protobuf.Type =>
+  protobuf.parse(protoText(file), { keepCase: true }).root.lookupType(`millrace.${type}`);
+
+const telemetryType = load('telemetry.proto', 'Telemetry');
+const recordBatchType = load('record_batch.proto', 'RecordBatch');
+
+type Long = { toString(): string } | number;
+
+export interface ReadingMessage {
+  readonly name: string;
+  readonly number: number;
+  readonly integer: Long;
+}
+
+export interface TelemetryMessage {
+  readonly samples: readonly { time_ms: Long; readings: readonly ReadingMessage[] }[];
+  readonly event_id: Uint8Array;
+  readonly boot_id: Long;
+  readonly sequence: Long;
+}
+
+export interface RecordMessage {
+  readonly tenant: Uint8Array;
+  readonly site: Uint8Array;
+  readonly device: Uint8Array;
+  readonly channel: Uint8Array;
+  readonly received_at_ms: Long;
+  readonly payload: Uint8Array;
+  readonly event_id: Uint8Array;
+  readonly boot_id: Long;
+  readonly sequence: Long;
+}
+
+export const whole = (long: Long): bigint => BigInt(long.toString());
+
+export function decodeTelemetry(payload: Uint8Array): TelemetryMessage {
+  return decodeBy(telemetryType, payload) as unknown as TelemetryMessage;
+}
+
+export function decodeRecordBatch(body: Uint8Array): { readonly records: RecordMessage[] } {
+  return decodeBy(recordBatchType, body) as unknown as { records: RecordMessage[] };
+}
+
+function decodeBy(type: protobuf.Type, bytes: Uint8Array): protobuf.Message {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    assert(false, `protobufjs refuses what the strict walk accepted: ${error}`);
+  }
+}
