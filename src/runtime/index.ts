@@ -4,9 +4,9 @@
  */
 import type { OperatingError } from '../model/error.ts';
 import { Partition, type PartitionOptions, type PartitionStatus } from './partition.ts';
-import { appendPlan } from './plan-feed.ts';
 
 export type { PartitionPhase, PartitionStatus } from './partition.ts';
+export { appendPlan } from './plan-feed.ts';
 
 export interface RuntimeOptions extends Omit<PartitionOptions, 'partition'> {
   readonly partitions: number;
@@ -14,8 +14,6 @@ export interface RuntimeOptions extends Omit<PartitionOptions, 'partition'> {
 
 export interface Runtime {
   start(): void;
-  /** Resolves once every partition's log has stored the plan; it applies from there on. */
-  installPlan(planText: string): Promise<void>;
   readonly status: readonly PartitionStatus[];
   readonly troubles: readonly OperatingError[];
   /** Stops the loops, takes last checkpoints, releases the partitions. */
@@ -31,7 +29,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     start: () => {
       for (const partition of partitions) partition.start();
     },
-    installPlan: (planText) => appendPlan(options, planText),
     get status() {
       return partitions.map((partition) => partition.status);
     },

@@ -1,0 +1,67 @@
+#!/usr/bin/env node
+/**
+ * The command line: one program, one file per command. In: arguments. Out: text for people, or JSON
+ * with `--json`; an exit code from cli/exit.ts. Errors of the environment are told with what to do;
+ * anything else is a bug and shows its stack.
+ */
+import { Command, CommanderError } from 'commander';
+import { EXIT, exitCodeOf } from './exit.ts';
+import { reportError } from './report.ts';
+import { doctorCommand } from './run/doctor.ts';
+import { lintCommand } from './run/lint.ts';
+import { resetCommand } from './run/reset.ts';
+import { statusCommand } from './run/status.ts';
+import { stopCommand } from './run/stop.ts';
+import { upCommand } from './run/up.ts';
+import { dlqCommand } from './use/dlq.ts';
+import { ingestCommand } from './use/ingest.ts';
+import { ledgerCommand } from './use/ledger.ts';
+import { queryCommand } from './use/query.ts';
+import { simCommand } from './use/sim.ts';
+import { tailCommand } from './use/tail.ts';
+import { version } from './version.ts';
+
+const EXAMPLES = `
+Examples:
+  $ millrace up --demo                  everything on this machine, with a simulated fleet
+  $ millrace query "SELECT count() FROM v_truck"
+  $ millrace tail 'agg.1m.>'            window facts as they are published
+  $ millrace ledger                     in = out, per partition and block of the log
+
+Exit codes: 0 done · 1 trouble of the environment · 2 wrong usage, input or configuration ·
+3 nothing is running · 4 a check failed · 130 interrupted`;
+
+export function createProgram(): Command {
+  const program = new Command('millrace')
+    .description('Turns the messages of a device fleet into queryable, subscribable facts.')
+    .version(version(), '-V, --version')
+    .showHelpAfterError('(run with --help for options and examples)')
+    .addHelpText('after', EXAMPLES)
+    .exitOverride();
+  const commands = [
+    upCommand,
+    ingestCommand,
+    simCommand,
+    queryCommand,
+    tailCommand,
+    ledgerCommand,
+    dlqCommand,
+    lintCommand,
+    doctorCommand,
+    statusCommand,
+    stopCommand,
+    resetCommand,
+  ];
+  for (const command of commands) program.addCommand(command().exitOverride());
+  return program;
+}
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+  else {
+    reportError(error, process.argv.includes('--json'));
+    process.exitCode = exitCodeOf(error);
+  }
+}
