@@ -226,3 +226,20 @@ export const GENERATIONS: Table = {
   partitionBy: 'tuple()',
   version: 'generation',
 };
+
+/** Columns of `v_<channel>` computed from `flags`. */
+export const FLAG_COLUMNS = ['late', 'partly', 'time_received', 'time_unjudged'] as const;
+
+/** Names that a metric cannot have: columns that every channel's table or view already has. */
+export const RESERVED_METRIC_NAMES: readonly string[] = [
+  ...channelTable({ name: '', metrics: [] }).columns.map(({ name }) => name),
+  ...FLAG_COLUMNS,
+];
+
+/** Names that a channel cannot have, because `v_<name>` is a view of its own; nor `agg_…`. */
+export const RESERVED_CHANNEL_NAMES: readonly string[] = [
+  'readings',
+  'ledger',
+  'dead_letters',
+  'devices',
+];
