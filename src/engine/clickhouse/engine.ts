@@ -242,7 +242,6 @@ function spawnChild(settled: Settled): ChildProcess {
   }
 }
 
-// biome-ignore lint/complexity/useMaxParams: four values that belong to no other object
 function waitReady(
   child: ChildProcess,
   begin: Begin,
@@ -254,12 +253,15 @@ function waitReady(
     const failWith = (text: string, portBusy = false): void => {
       cleanUp();
       child.kill('SIGKILL');
-      if (portBusy) return fail(portBusyError(begin.host, begin.port));
       const tail = readFrom(logFile, logBytes).slice(-LOG_TAIL_CHARS).trim();
-      fail(new OperatingError('CLICKHOUSE_FAILED', explain(text, tail, begin), { where }));
+      if (portBusy) fail(portBusyError(begin.host, begin.port));
+      else fail(new OperatingError('CLICKHOUSE_FAILED', explain(text, tail, begin), { where }));
     };
     const onMessage = (message: FromChild): void => {
-      if (message.type === 'failed') return failWith(message.text, message.portBusy);
+      if (message.type === 'failed') {
+        failWith(message.text, message.portBusy);
+        return;
+      }
       cleanUp();
       done({ port: message.port, version: message.version });
     };

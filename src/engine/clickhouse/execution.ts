@@ -9,8 +9,8 @@ import type { ServerResponse } from 'node:http';
 import { type Chdb, CLASS_READ, type Connection, quote } from './chdb.ts';
 import { ADMIN_ROLE } from './configuration.ts';
 import { allowSetting, guard, toUtf8 } from './guard.ts';
-import type { QueryRequest } from './http/request.ts';
 import { EMPTY_SUMMARY, type Reply, type Summary } from './http/reply.ts';
+import type { QueryRequest } from './http/request.ts';
 import { ClickHouseError } from './http/status.ts';
 import { type Incoming, prepareInsert, readIncoming } from './insert.ts';
 import { type FifoPool, sendStreamed, sendWhole } from './result.ts';
@@ -151,7 +151,9 @@ async function prepareConnection(lease: Lease, task: Task): Promise<() => Promis
   const parameters = [...request.parameters].map(([name, value]) => [`param_${name}`, value]);
   const values = [...settings, ...parameters, ['log_comment', task.id]];
   if (readOnly) values.push(['readonly', '1']);
-  await connection.run(`SET ${values.map(([name, value]) => `${name} = ${quote(value!)}`).join(', ')}`);
+  await connection.run(
+    `SET ${values.map(([name, value]) => `${name} = ${quote(value!)}`).join(', ')}`,
+  );
   return restore;
 }
 
@@ -190,7 +192,6 @@ function identifier(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 }
 
-// biome-ignore lint/complexity/useMaxParams: the pieces of one run
 async function runIncoming(
   options: ExecutionOptions,
   task: Task,
@@ -299,10 +300,7 @@ const KILL_BY_ID =
   /^\s*KILL\s+QUERY\s+WHERE\s+query_id\s*=\s*'((?:[^'\\]|\\.)*)'\s*(SYNC|ASYNC|TEST)?\s*$/i;
 
 /** The engine has ids of its own: a KILL by the id that a client gave is sent by ours. */
-function byQueryId(
-  statement: Statement,
-  active: ReadonlyMap<string, string>,
-): string | undefined {
+function byQueryId(statement: Statement, active: ReadonlyMap<string, string>): string | undefined {
   const match = KILL_BY_ID.exec(statement.body);
   const id = match && active.get(match[1]!);
   if (!match || !id) return undefined;

@@ -115,10 +115,10 @@ function denied(name: string): ClickHouseError {
 function nameOf(sql: string, token: Token): string {
   if (token.kind === 'word') return token.upper.toLowerCase();
   if (token.kind !== 'quoted') return '';
-  return unescape(sql.slice(token.start + 1, token.end - 1)).toLowerCase();
+  return unescaped(sql.slice(token.start + 1, token.end - 1)).toLowerCase();
 }
 
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\(x[0-9a-fA-F]{2}|.)/g, (_all, code: string) =>
     /^x./.test(code) ? String.fromCharCode(Number.parseInt(code.slice(1), 16)) : code,
   );

@@ -11,11 +11,11 @@ import { rm } from 'node:fs/promises';
 import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { quote } from './chdb.ts';
+import { createFrameDecompressor } from './codec/compressed-frame.ts';
 import { toUtf8 } from './guard.ts';
 import { createDecoder, infileCompression } from './http/encoding.ts';
 import type { QueryRequest } from './http/request.ts';
 import { ClickHouseError } from './http/status.ts';
-import { createFrameDecompressor } from './codec/compressed-frame.ts';
 import { type InsertHead, readInsert, readStatement } from './statement.ts';
 
 /** Bytes of a statement without data; ClickHouse's own limit is `max_query_size`, 256 KiB. */
@@ -58,7 +58,12 @@ function insertFromUrl(request: QueryRequest, sql: string, head: InsertHead): In
   const first = Buffer.from(sql.slice(head.dataAt), 'latin1');
   const compression = request.bodyFramed ? undefined : infileCompression(request.bodyEncoding);
   const asIs = compression !== undefined && first.toString('latin1').trim() === '';
-  if (!asIs) return { shape: 'insert', head, data: { first, rest: decoded(request), compression: undefined } };
+  if (!asIs)
+    return {
+      shape: 'insert',
+      head,
+      data: { first, rest: decoded(request), compression: undefined },
+    };
   const data = { first: Buffer.alloc(0), rest: request.body, compression };
   return { shape: 'insert', head, data };
 }

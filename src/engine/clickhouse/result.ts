@@ -137,13 +137,13 @@ function createOutlet(run: RowsRun, source: Socket): Outlet {
     if (!sink || run.gone()) return;
     if (sink.write(chunk) || run.gone()) return;
     source.pause();
-    sink.once('drain', () => source.resume());
-    sink.once('close', () => source.resume()); // the client has gone: read on, discard
   };
   const open = (): void => {
     clearTimeout(timer);
     if (sink || run.gone()) return;
     sink = run.reply.begin(EMPTY_SUMMARY);
+    sink.on('drain', () => source.resume());
+    run.reply.onGone(() => source.resume()); // read on, discard
     const first = Buffer.concat(held, heldBytes);
     held = [];
     write(first);

@@ -137,8 +137,18 @@ export function readStatement(sql: string): Statement {
   const kind = kindOf(tokens, sql);
   const tail = kind === 'insert' ? {} : readTail(sql, tokens);
   const bodyEnd = Math.min(tail.formatAt ?? end, tail.settingsAt ?? end);
-  const settings = tail.settingsAt === undefined ? '' : sql.slice(tail.settingsAt, tail.settingsTo ?? end);
-  return { kind, sql, tokens, multiple, end, format: tail.format, body: sql.slice(0, bodyEnd), settings };
+  const settings =
+    tail.settingsAt === undefined ? '' : sql.slice(tail.settingsAt, tail.settingsTo ?? end);
+  return {
+    kind,
+    sql,
+    tokens,
+    multiple,
+    end,
+    format: tail.format,
+    body: sql.slice(0, bodyEnd),
+    settings,
+  };
 }
 
 function kindOf(tokens: readonly Token[], sql: string): StatementKind {

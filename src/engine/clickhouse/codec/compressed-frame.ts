@@ -11,7 +11,7 @@
  * only where Node has zstd). In: a byte stream. Out: a byte stream. Invariant: a frame whose
  * checksum or lengths are wrong ends the stream with a ClickHouse error and hands out nothing of it.
  */
-import { Transform, type TransformCallback } from 'node:stream';
+import { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ClickHouseError } from '../http/status.ts';
 import { createCityHash } from './city-hash.ts';
@@ -76,16 +76,12 @@ export function createFrameDecompressor(): Transform {
   /** Bytes to wait for before looking again, so that a big frame is not joined at every chunk. */
   let wanted = CHECKSUM_BYTES + HEADER_BYTES;
 
-  const unframe = (stream: Transform, done: TransformCallback): void => {
+  /** Pushes every whole frame; throws at the first bad one. */
+  const unframe = (stream: Transform): void => {
     let bytes = rest.length === 1 ? rest[0]! : Buffer.concat(rest, restBytes);
     wanted = CHECKSUM_BYTES + HEADER_BYTES;
     while (bytes.length >= CHECKSUM_BYTES + HEADER_BYTES) {
-      const frameBytes = CHECKSUM_BYTES + bytes.readUInt32LE(CHECKSUM_BYTES + 1);
-      const plainBytes = bytes.readUInt32LE(CHECKSUM_BYTES + 5);
-      if (frameBytes > FRAME_BYTES_MAX || plainBytes > FRAME_BYTES_MAX) {
-        return done(new ClickHouseError('TOO_LARGE_SIZE_COMPRESSED', 'Too large size compressed'));
-      }
-      if (frameBytes < CHECKSUM_BYTES + HEADER_BYTES) return done(damaged('the length is wrong'));
+      const frameBytes = frameLength(bytes);
       if (bytes.length < frameBytes) {
         wanted = frameBytes;
         break;
@@ -93,23 +89,24 @@ export function createFrameDecompressor(): Transform {
       hasher.hash(bytes.subarray(CHECKSUM_BYTES, frameBytes), checksum, 0);
       if (checksum.compare(bytes, 0, CHECKSUM_BYTES) !== 0) {
         const text = "Checksum doesn't match: corrupted data";
-        return done(new ClickHouseError('CHECKSUM_DOESNT_MATCH', text));
+        throw new ClickHouseError('CHECKSUM_DOESNT_MATCH', text);
       }
-      const plain = unpack(bytes.subarray(CHECKSUM_BYTES, frameBytes), plainBytes);
-      if (plain instanceof Error) return done(plain);
-      stream.push(plain);
+      stream.push(unpack(bytes.subarray(CHECKSUM_BYTES, frameBytes)));
       bytes = bytes.subarray(frameBytes);
     }
     rest = bytes.length > 0 ? [bytes] : [];
     restBytes = bytes.length;
-    done();
   };
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       rest.push(chunk);
       restBytes += chunk.length;
-      if (restBytes < wanted) done();
-      else unframe(this, done);
+      try {
+        if (restBytes >= wanted) unframe(this);
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
     },
     flush(done) {
       done(restBytes > 0 ? damaged('the last block is cut off') : null);
@@ -121,22 +118,32 @@ function damaged(why: string): ClickHouseError {
   return new ClickHouseError('CANNOT_DECOMPRESS', `Cannot decompress the request body: ${why}`);
 }
 
+/** Bytes of the whole frame that `bytes` begins with. */
+function frameLength(bytes: Buffer): number {
+  const length = bytes.readUInt32LE(CHECKSUM_BYTES + 1);
+  if (length > FRAME_BYTES_MAX || bytes.readUInt32LE(CHECKSUM_BYTES + 5) > FRAME_BYTES_MAX) {
+    throw new ClickHouseError('TOO_LARGE_SIZE_COMPRESSED', 'Too large size compressed');
+  }
+  if (length < HEADER_BYTES) throw damaged('the length is wrong');
+  return CHECKSUM_BYTES + length;
+}
+
 /** `frame` begins with the method byte. */
-function unpack(frame: Buffer, plainBytes: number): Buffer | Error {
+function unpack(frame: Buffer): Buffer {
   const method = frame[0]!;
+  const plainBytes = frame.readUInt32LE(5);
   const payload = frame.subarray(HEADER_BYTES);
-  if (method === METHOD_NONE) {
-    return payload.length === plainBytes ? payload : damaged('the plain length is wrong');
+  let plain: Buffer;
+  if (method === METHOD_NONE) plain = payload;
+  else if (method === METHOD_LZ4) {
+    plain = Buffer.allocUnsafe(plainBytes);
+    if (lz4Decompress(payload, plain, 0) !== plainBytes) throw damaged('LZ4 data is malformed');
+  } else if (method === METHOD_ZSTD && zstd.zstdDecompressSync) {
+    plain = zstd.zstdDecompressSync(payload);
+  } else {
+    const text = `Unknown codec family code: 0x${method.toString(16)} (this endpoint reads LZ4)`;
+    throw new ClickHouseError('UNKNOWN_CODEC', text);
   }
-  if (method === METHOD_LZ4) {
-    const plain = Buffer.allocUnsafe(plainBytes);
-    const end = lz4Decompress(payload, plain, 0);
-    return end === plainBytes ? plain : damaged('the LZ4 data is malformed');
-  }
-  if (method === METHOD_ZSTD && zstd.zstdDecompressSync) {
-    const plain = zstd.zstdDecompressSync(payload);
-    return plain.length === plainBytes ? plain : damaged('the plain length is wrong');
-  }
-  const text = `Unknown codec family code: 0x${method.toString(16)} (this endpoint reads LZ4)`;
-  return new ClickHouseError('UNKNOWN_CODEC', text);
+  if (plain.length !== plainBytes) throw damaged('the plain length is wrong');
+  return plain;
 }

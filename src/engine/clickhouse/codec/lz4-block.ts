@@ -45,11 +45,7 @@ function compressBlock(table: Int32Array, source: Buffer, out: Buffer, at: numbe
     const slot = Math.imul(word, HASH_MULTIPLIER) >>> (32 - HASH_BITS);
     const candidate = table[slot]!;
     table[slot] = position;
-    if (
-      candidate < 0 ||
-      position - candidate > OFFSET_MAX ||
-      read32(source, candidate) !== word
-    ) {
+    if (candidate < 0 || position - candidate > OFFSET_MAX || read32(source, candidate) !== word) {
       position += 1 + (misses++ >> 6); // incompressible data is skipped faster and faster
       continue;
     }
@@ -76,7 +72,7 @@ function read32(bytes: Buffer, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
-// biome-ignore lint/complexity/useMaxParams: the inner loop of the compressor allocates nothing
+// Six parameters: the inner loop of the compressor must not allocate.
 function writeLiterals(
   source: Buffer,
   from: number,

@@ -6,10 +6,7 @@
  */
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
-import {
-  createLz4StreamCompressor,
-  createLz4StreamDecompressor,
-} from '../codec/lz4-stream.ts';
+import { createLz4StreamCompressor, createLz4StreamDecompressor } from '../codec/lz4-stream.ts';
 
 /** Present from Node 22.15 on. */
 const zstd = zlib as unknown as {

@@ -89,6 +89,11 @@ export class Reply {
     sink.end(body);
   }
 
+  /** Calls back when the connection closes, whoever closed it. */
+  onGone(callback: () => void): void {
+    this.#response.once('close', callback);
+  }
+
   /** Ends an answer that was begun. */
   end(): void {
     this.#sink?.end();
@@ -100,7 +105,10 @@ export class Reply {
     this.exceptionCode = error.code;
     this.exception = text.trimEnd();
     if (this.#response.destroyed) return;
-    if (this.#sink) return this.#trail(text);
+    if (this.#sink) {
+      this.#trail(text);
+      return;
+    }
     this.status = httpStatus(error.code);
     const headers: Record<string, string | number> = {
       ...this.#commonHeaders(),
@@ -158,7 +166,8 @@ export class Reply {
   #commonHeaders(): Record<string, string | number> {
     return {
       'X-ClickHouse-Server-Display-Name': 'millrace',
-      'X-ClickHouse-Timezone': this.#request?.settings.get('session_timezone') || this.#identity.timezone,
+      'X-ClickHouse-Timezone':
+        this.#request?.settings.get('session_timezone') || this.#identity.timezone,
       ...(this.#request ? { 'X-ClickHouse-Query-Id': this.#request.queryId } : {}),
       'Access-Control-Expose-Headers':
         'X-ClickHouse-Query-Id,X-ClickHouse-Summary,X-ClickHouse-Server-Display-Name,' +
@@ -182,14 +191,17 @@ function summaryText(summary: Summary): string {
 }
 
 function contentType(format: string): string {
-  if (/^JSON(Compact)?(Strings)?EachRow/i.test(format)) return 'application/x-ndjson; charset=UTF-8';
+  if (/^JSON(Compact)?(Strings)?EachRow/i.test(format))
+    return 'application/x-ndjson; charset=UTF-8';
   if (/^JSON|GeoJSON/i.test(format)) return 'application/json; charset=UTF-8';
   if (/^(TSV|TabSeparated)/i.test(format)) return 'text/tab-separated-values; charset=UTF-8';
   if (/^CSV/i.test(format)) {
     return `text/csv; charset=UTF-8; header=${/WithNames/i.test(format) ? 'present' : 'absent'}`;
   }
   if (/^XML$/i.test(format)) return 'application/xml; charset=UTF-8';
-  if (/^(Native|RowBinary|Parquet|Arrow|ORC|Avro|MsgPack|BSON|Npy|Protobuf|CapnProto)/i.test(format)) {
+  if (
+    /^(Native|RowBinary|Parquet|Arrow|ORC|Avro|MsgPack|BSON|Npy|Protobuf|CapnProto)/i.test(format)
+  ) {
     return 'application/octet-stream';
   }
   return 'text/plain; charset=UTF-8';

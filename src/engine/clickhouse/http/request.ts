@@ -187,7 +187,8 @@ export function authenticate(
 ): { role: Role; user: string } {
   const { name, password } = credentials(message, query);
   for (const role of ['admin', 'readOnly'] as const) {
-    if (users[role].name === name && same(users[role].password, password)) return { role, user: name };
+    if (users[role].name === name && same(users[role].password, password))
+      return { role, user: name };
   }
   const known = users.admin.name === name || users.readOnly.name === name;
   const text = `${name}: Authentication failed: password is incorrect, or there is no user with such name`;

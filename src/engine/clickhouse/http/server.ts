@@ -6,10 +6,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../../../base/clock.ts';
 import type { Execution, Trace } from '../execution.ts';
+import { readForm } from './form.ts';
 import { LOGGED_SQL_CHARS_MAX, type QueryLog } from './query-log.ts';
 import { EMPTY_SUMMARY, Reply, type ServerIdentity } from './reply.ts';
 import { authenticate, type QueryRequest, readRequest, type UsersOptions } from './request.ts';
-import { readForm } from './form.ts';
 import { ClickHouseError, toClickHouseError } from './status.ts';
 
 /** As long as ClickHouse's `http_max_uri_size`: statements may be in the URL. */

@@ -64,7 +64,7 @@ export class EngineError extends Error {
 
 const WRAPPED = /^Code: \d+\. DB::(?:\w+)?Exception: (?=Code: \d+\. DB::)/;
 const HEAD = /^Code: (\d+)\. (DB::\w*Exception): /;
-const TAIL = /\.? \((?:version [^)]*)\)(?:\. \([A-Z0-9_]+\))?$/;
+const TAIL = /\.? \(version [^)]*\)\.?$/;
 const NAME = /\(([A-Z][A-Z0-9_]{2,})\)\.?$/;
 /** Where our temporary files show in a message: the engine reads inserts from them. */
 const OUR_FILES =
