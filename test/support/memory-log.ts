@@ -6,7 +6,6 @@
  * Faults are told beforehand: `failAppend` (refused, or stored with the reply lost), `isFull`,
  * `purge`, `remove`, `loseTail`.
  */
-import { createHash } from 'node:crypto';
 import type {
   LogAppend,
   LogAppender,
@@ -17,6 +16,7 @@ import type {
 } from '../../src/model/doors.ts';
 import { OperatingError } from '../../src/model/error.ts';
 import { ChunkWriter, type LogMessage } from '../../src/wire/chunk.ts';
+import { messageIdentity } from '../../src/wire/identity.ts';
 import { logSubject } from '../../src/wire/subject.ts';
 
 export type AppendFault = 'refused' | 'replyLost';
@@ -167,8 +167,7 @@ export class MemoryLog implements LogAppender, LogReader {
   async identity(partition: number, sequence: bigint): Promise<LogIdentity | null> {
     const found = this.#find(partition, sequence);
     if (!found) return null;
-    const hash = createHash('sha256').update(found.subject).update('\0').update(found.payload);
-    return { sequence, logTimeNs: found.logTimeNs, hash: hash.digest('hex').slice(0, 16) };
+    return messageIdentity(found);
   }
 
   async message(partition: number, sequence: bigint) {

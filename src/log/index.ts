@@ -1,0 +1,16 @@
+/**
+ * The log room: append, pull, and what else of the runtime's doors lies on JetStream. Knows streams,
+ * subjects and connections, nothing of what a message means.
+ */
+export { createLogAppender } from './appender.ts';
+export {
+  createNatsConnection,
+  type LinkStatus,
+  type NatsConnectionOptions,
+  type NatsLink,
+} from './connection.ts';
+export { createOwnership } from './ownership-store.ts';
+export { createLogReader, type Disturbance } from './reader.ts';
+export { createStateStore, OBJECT_BYTES_MAX } from './state-store.ts';
+export { ensureStreams } from './stream.ts';
+export { planStreams, type StreamOptions } from './stream-plan.ts';

@@ -1,0 +1,171 @@
+/**
+ * Pull: the door LogReader over JetStream. In: a partition and a sequence. Out: chunks without end.
+ *
+ * 1  catch up by Direct Get batches until the tail
+ * 2  tail with an ack-none consumer from there
+ * 3  whatever disturbs (a gap, a lost connection, silence, a refusal): compare the log with the last
+ *    message delivered (LOG_TAIL_LOST when it is another one), pass over what is deleted, go to 1
+ *
+ * Invariant: a chunk begins where the one before ended, but for messages that the stream's leader says
+ * are deleted. What is held and asked for is bounded (intake.ts).
+ */
+import { createBackoff } from '../base/backoff.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { LogChunk, LogReader, LogState } from '../model/doors.ts';
+import { isOperatingError, OperatingError } from '../model/error.ts';
+import { messageIdentity } from '../wire/identity.ts';
+import { streamName } from '../wire/subject.ts';
+import { callApi, getStored, headersOf, parseTimeNs, refusedError } from './api.ts';
+import { catchUp, type Source } from './catch-up.ts';
+import type { NatsLink } from './connection.ts';
+import { Intake } from './intake.ts';
+import { tail } from './tail.ts';
+
+const RETRY_FIRST_MS = 20;
+const RETRY_MAX_MS = 1_000;
+
+export interface ReaderOptions {
+  readonly link: NatsLink;
+  readonly logId: string;
+  readonly clock?: Clock;
+  /** Told of each disturbance, for the operator: what happened and where reading goes on. */
+  readonly onDisturbed?: (disturbance: Disturbance) => void;
+}
+
+export interface Disturbance {
+  readonly stream: string;
+  readonly kind: 'gap' | 'disturbed';
+  readonly next: bigint;
+}
+
+interface StreamInfo {
+  readonly config: { readonly max_bytes: number };
+  readonly state: { readonly first_seq: number; readonly last_seq: number; readonly bytes: number };
+}
+
+export function createLogReader(options: ReaderOptions): LogReader {
+  const { link, logId } = options;
+  const clock = options.clock ?? systemClock;
+
+  async function* read(partition: number, fromSequence: bigint, signal: AbortSignal) {
+    const intake = new Intake(fromSequence, clock);
+    const stopping = new AbortController();
+    const stop = () => {
+      stopping.abort();
+      intake.end();
+    };
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    const source = { link, stream: streamName(logId, partition), clock };
+    const filling = fill(source, intake, { signal: stopping.signal, ...options });
+    try {
+      for (let chunk = await intake.take(); chunk; chunk = await intake.take()) {
+        yield chunk satisfies LogChunk;
+        if (signal.aborted) return;
+      }
+    } finally {
+      signal.removeEventListener('abort', stop);
+      stop();
+      await filling;
+    }
+  }
+
+  async function message(partition: number, sequence: bigint) {
+    const stored = await getStored(link, streamName(logId, partition), { seq: Number(sequence) });
+    if (!stored) return null;
+    return {
+      subject: stored.subject,
+      headers: headersOf(Buffer.from(stored.hdrs ?? '', 'base64')),
+      payload: new Uint8Array(Buffer.from(stored.data ?? '', 'base64')),
+      logTimeNs: parseTimeNs(stored.time),
+    };
+  }
+
+  return {
+    read,
+    message,
+    state: (partition) => stateOf(link, streamName(logId, partition)),
+    async identity(partition, sequence) {
+      const stored = await message(partition, sequence);
+      return stored && messageIdentity({ sequence, ...stored });
+    },
+  };
+}
+
+async function stateOf(link: NatsLink, stream: string): Promise<LogState> {
+  const operation = `STREAM.INFO.${stream}`;
+  const answer = await callApi<StreamInfo>(link, operation);
+  if (!answer.state || !answer.config) throw refusedError(operation, answer.error);
+  return {
+    firstSequence: BigInt(answer.state.first_seq),
+    lastSequence: BigInt(answer.state.last_seq),
+    bytes: answer.state.bytes,
+    bytesMax: answer.config.max_bytes,
+  };
+}
+
+interface FillOptions extends Pick<ReaderOptions, 'onDisturbed'> {
+  readonly signal: AbortSignal;
+}
+
+/** Never rejects: what cannot pass by itself ends the intake. */
+async function fill(source: Source, intake: Intake, options: FillOptions): Promise<void> {
+  const { signal } = options;
+  const backoff = createBackoff(RETRY_FIRST_MS, RETRY_MAX_MS);
+  while (!signal.aborted) {
+    const before = intake.next;
+    try {
+      if (intake.last) await checkTail(source, intake);
+      if ((await catchUp(source, intake, signal)) === 'tail' && !signal.aborted) {
+        const kind = await tail(source, intake, signal);
+        if (kind === 'gap') await passOverDeleted(source, intake);
+        if (!signal.aborted) options.onDisturbed?.({ stream: source.stream, kind, next: before });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      // Everything of the environment that may pass is waited for; the rest is the caller's.
+      if (!isOperatingError(error) || error.retry === 'never') return intake.end(error);
+    }
+    if (intake.next > before) backoff.reset();
+    else await waitForChange(source, backoff.nextMs(), signal);
+  }
+}
+
+/** While the connection is lost: until it is back; else for `waitMs`. */
+async function waitForChange({ link, clock }: Source, waitMs: number, signal: AbortSignal) {
+  if (link.isConnected) return clock.wait(waitMs, signal).catch(() => {});
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      unwatch();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const unwatch = link.onChange(done);
+    signal.addEventListener('abort', done);
+    if (signal.aborted || link.isConnected) done();
+  });
+}
+
+/** The leader says which message is next: a hole up to it is one of deleted messages. */
+async function passOverDeleted({ link, stream }: Source, intake: Intake): Promise<void> {
+  const query = { seq: Number(intake.next), next_by_subj: '>' };
+  const stored = await getStored(link, stream, query);
+  if (stored) intake.passOver(BigInt(stored.seq));
+}
+
+/** A log that lost its tail and grew again has other messages under the same sequences. */
+async function checkTail({ link, stream }: Source, intake: Intake): Promise<void> {
+  const { last } = intake;
+  if (!last) return;
+  const stored = await getStored(link, stream, { seq: Number(last.sequence) });
+  if (stored && parseTimeNs(stored.time) === last.logTimeNs) return;
+  const state = await stateOf(link, stream);
+  // Purged or deleted since: nothing to compare with, and nothing lost.
+  if (!stored && last.sequence <= state.lastSequence) return;
+  throw new OperatingError(
+    'LOG_TAIL_LOST',
+    `Stream ${stream} no longer holds message ${last.sequence} as it was read: its tail was lost. ` +
+      `It now ends at ${state.lastSequence}. See docs/operations.md, "The log lost its tail".`,
+    { where: { stream, sequence: last.sequence, last: state.lastSequence } },
+  );
+}
