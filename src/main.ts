@@ -7,7 +7,6 @@
  *   engines ─► streams ─► plan + tables ─► sinks ─► kernel + runtime ─► ingest
  */
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { SEMANTICS_VERSION } from '../assembly/shared/abi.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { createFactSink } from './facts/index.ts';

@@ -1,0 +1,127 @@
+/**
+ * The engines that `up` starts when the configuration names no server of its own: nats-server and
+ * ClickHouse, each in its folder of the data folder. In: configuration, folder, ports. Out: endpoints
+ * for main.ts, and one stop for all.
+ */
+import { join } from 'node:path';
+import { environment } from '../../config/index.ts';
+import { createClickHouseEngine } from '../../engine/clickhouse/index.ts';
+import { createNatsEngine, findNatsServer } from '../../engine/nats/index.ts';
+import type { ClickHouseEndpoint, NatsEndpoint } from '../../main.ts';
+import type { Config } from '../../model/config.ts';
+import type { OperatingError } from '../../model/error.ts';
+import { projectFolder } from '../version.ts';
+
+/** What streams other than the log may take, and the tenth of the store that stays free. */
+const STORE_EXTRA_BYTES = 3 * 1024 ** 3;
+const STORE_SHARE = 0.9;
+
+export interface EngineSetOptions {
+  readonly config: Config;
+  readonly folder: string;
+  readonly portsAuto: boolean;
+  readonly say: (line: string) => void;
+  readonly onFailed: (error: OperatingError) => void;
+}
+
+export interface EngineSet {
+  readonly nats: NatsEndpoint & { readonly websocketUrl: string | null };
+  readonly clickhouse: ClickHouseEndpoint & {
+    readonly readonlyUser: string | null;
+    readonly readonlyPassword: string | null;
+  };
+  readonly storeBytesMax: number | null;
+  /** Process ids of what was started, for a stop that cannot wait. */
+  readonly pids: () => readonly number[];
+  stop(): Promise<void>;
+}
+
+type Started<Endpoint> = { endpoint: Endpoint; pid: () => number | null; stop(): Promise<void> };
+
+export async function startEngines(options: EngineSetOptions): Promise<EngineSet> {
+  const storeBytesMax = storeBytes(options.config);
+  const starts = [startNats(options, storeBytesMax), startClickHouse(options)] as const;
+  const settled = await Promise.allSettled(starts);
+  const failed = settled.find((each) => each.status === 'rejected');
+  if (failed) {
+    for (const each of settled) if (each.status === 'fulfilled') await each.value.stop();
+    throw failed.reason;
+  }
+  const [nats, clickhouse] = await Promise.all(starts);
+  return {
+    nats: nats.endpoint,
+    clickhouse: clickhouse.endpoint,
+    storeBytesMax: options.config.nats.url === null ? storeBytesMax : null,
+    pids: () => [nats.pid(), clickhouse.pid()].filter((pid) => pid !== null),
+    async stop() {
+      await clickhouse.stop();
+      await nats.stop();
+    },
+  };
+}
+
+function storeBytes({ log }: Config): number {
+  return Math.ceil((log.maxBytes + STORE_EXTRA_BYTES) / STORE_SHARE);
+}
+
+async function startNats(
+  options: EngineSetOptions,
+  storeBytesMax: number,
+): Promise<Started<EngineSet['nats']>> {
+  const { config, folder, portsAuto, say } = options;
+  const { url, user, password } = config.nats;
+  if (url !== null) {
+    const credentials = user === null ? {} : { user, password: password ?? '' };
+    const endpoint = { url, websocketUrl: null, ...credentials };
+    return { endpoint, pid: () => null, stop: async () => {} };
+  }
+  const binary = await findNatsServer({
+    ...(environment.natsServer ? { explicitPath: environment.natsServer } : {}),
+    searchPath: environment.searchPath,
+    toolsFolder: join(projectFolder(), '.tools', 'nats-server'),
+    say,
+  });
+  const engine = createNatsEngine({
+    binary: binary.path,
+    folder: join(folder, 'nats'),
+    port: portsAuto ? 'auto' : config.nats.port,
+    monitorPort: portsAuto ? 'auto' : config.nats.monitorPort,
+    websocketPort: portsAuto ? 'auto' : config.nats.websocketPort,
+    storeBytesMax,
+    syncAlways: config.nats.sync === 'always',
+    logId: config.log.id,
+    partitionCount: config.log.partitions,
+    searchPath: environment.searchPath,
+    say,
+    onFailed: options.onFailed,
+  });
+  const endpoint = await engine.start();
+  say(`nats-server ${binary.version} at ${endpoint.url}`);
+  return { endpoint, pid: () => engine.address?.pid ?? null, stop: () => engine.stop() };
+}
+
+async function startClickHouse(
+  options: EngineSetOptions,
+): Promise<Started<EngineSet['clickhouse']>> {
+  const { config, folder, portsAuto, say } = options;
+  const { url, database, user, password, readonlyUser, readonlyPassword } = config.clickhouse;
+  const named = { database, user, password };
+  if (url !== null) {
+    const endpoint = { url, ...named, readonlyUser: null, readonlyPassword: null };
+    return { endpoint, pid: () => null, stop: async () => {} };
+  }
+  const engine = createClickHouseEngine({
+    dataDir: join(folder, 'clickhouse'),
+    port: portsAuto ? 'auto' : config.clickhouse.port,
+    users: {
+      admin: { name: user, password },
+      readOnly: { name: readonlyUser, password: readonlyPassword },
+    },
+    memoryBytesMax: config.clickhouse.memoryBytes,
+    onFailed: options.onFailed,
+  });
+  const address = await engine.start();
+  say(`ClickHouse ${address.version} (embedded) at ${address.url}`);
+  const endpoint = { url: address.url, ...named, readonlyUser, readonlyPassword };
+  return { endpoint, pid: () => address.pid, stop: () => engine.stop() };
+}

@@ -1,0 +1,120 @@
+/**
+ * What `up` shows while it runs: on a terminal one block that is rewritten every second; with --json
+ * one line a second; else nothing after the addresses. In: the running instance. The figures come
+ * from where the users look: the ledger in ClickHouse, the partitions, the ingest door.
+ */
+import pc from 'picocolors';
+import { systemClock } from '../../base/clock.ts';
+import type { Millrace } from '../../main.ts';
+import { createQuery, type LedgerSummary } from '../../query/index.ts';
+import { printJson, printLine } from '../report.ts';
+import type { RunState } from '../run-file.ts';
+
+const REFRESH_MS = 1000;
+
+export interface LiveOptions {
+  readonly millrace: Millrace;
+  readonly state: RunState;
+  readonly asJson: boolean;
+  readonly title: string;
+  readonly signal: AbortSignal;
+}
+
+export interface LiveFigures {
+  readonly uptimeSeconds: number;
+  readonly eventsInPerSecond: number;
+  readonly eventsFoldedPerSecond: number;
+  readonly lagMessages: number;
+  readonly devices: number;
+  readonly partitionsRunning: number;
+  readonly partitions: number;
+  readonly ledger: LedgerSummary | null;
+  readonly refused: number;
+}
+
+export async function showLive(options: LiveOptions): Promise<void> {
+  const { state, asJson, title, signal } = options;
+  const isTerminal = process.stdout.isTTY === true;
+  if (!asJson) for (const line of addresses(state, title)) printLine(line);
+  if (!asJson && !isTerminal) return;
+  const sample = sampler(options);
+  let lines = 0;
+  while (!signal.aborted) {
+    await systemClock.wait(REFRESH_MS, signal).catch(() => {});
+    if (signal.aborted) break;
+    const figures = await sample();
+    if (asJson) printJson(figures);
+    else {
+      const block = liveLines(figures);
+      if (lines > 0) process.stdout.write(`\u001b[${lines}A`);
+      for (const line of block) process.stdout.write(`\u001b[2K${line}\n`);
+      lines = block.length;
+    }
+  }
+}
+
+export function addresses(state: RunState, title: string): string[] {
+  const { nats, clickhouse } = state;
+  return [
+    '',
+    `${pc.bold('Millrace is up')} (${title})`,
+    `  NATS        ${nats.url}   subscribe to agg.1m.>, shadow.>, dlq.>`,
+    ...(nats.websocketUrl ? [`  WebSocket   ${nats.websocketUrl}`] : []),
+    `  ClickHouse  ${clickhouse.url}   database ${clickhouse.database}, read-only user ${clickhouse.readonlyUser ?? '–'}`,
+    '  Try         millrace query "SELECT * FROM v_devices LIMIT 5" · millrace tail · millrace ledger',
+    '  Ctrl-C stops everything',
+    '',
+  ];
+}
+
+function sampler({ millrace, state }: LiveOptions): () => Promise<LiveFigures> {
+  const query = createQuery(state.clickhouse);
+  const startedMs = systemClock.monotonicMs();
+  let before = { ms: startedMs, accepted: 0, folded: 0 };
+  return async () => {
+    const ledger = await query.ledgerSummary().catch(() => null);
+    const lag = await lagOf(millrace).catch(() => 0);
+    const { accepted, refused } = millrace.ingest.counts;
+    const folded = Number(ledger?.recordsIn ?? before.folded);
+    const ms = systemClock.monotonicMs();
+    const seconds = Math.max(0.001, (ms - before.ms) / 1000);
+    const running = millrace.runtime.status.filter(({ phase }) => phase === 'running');
+    const figures: LiveFigures = {
+      uptimeSeconds: Math.round((ms - startedMs) / 1000),
+      eventsInPerSecond: Math.round((accepted - before.accepted) / seconds),
+      eventsFoldedPerSecond: Math.max(0, Math.round((folded - before.folded) / seconds)),
+      lagMessages: lag,
+      devices: millrace.runtime.status.reduce((sum, { devices }) => sum + devices, 0),
+      partitionsRunning: running.length,
+      partitions: millrace.runtime.status.length,
+      ledger,
+      refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+    };
+    before = { ms, accepted, folded };
+    return figures;
+  };
+}
+
+async function lagOf({ runtime, reader }: Millrace): Promise<number> {
+  const lags = runtime.status.map(async ({ partition, position }) => {
+    const { lastSequence } = await reader.state(partition);
+    return Number(lastSequence - position);
+  });
+  return (await Promise.all(lags)).reduce((sum, lag) => sum + Math.max(0, lag), 0);
+}
+
+function liveLines(figures: LiveFigures): string[] {
+  const { ledger, partitions, partitionsRunning } = figures;
+  const all = partitionsRunning === partitions ? pc.green : pc.yellow;
+  const balance =
+    ledger === null
+      ? pc.yellow('ClickHouse does not answer')
+      : ledger.balanced
+        ? pc.green('balanced')
+        : pc.red('DOES NOT BALANCE');
+  return [
+    `  up ${figures.uptimeSeconds} s · partitions ${all(`${partitionsRunning}/${partitions}`)} · devices ${figures.devices}`,
+    `  events/s in ${figures.eventsInPerSecond} · folded ${figures.eventsFoldedPerSecond} · lag ${figures.lagMessages} messages · refused ${figures.refused}`,
+    `  ledger ${balance}${ledger ? ` · ${ledger.recordsIn} in · ${ledger.stored} stored · ${ledger.duplicate} duplicate · ${ledger.rejected} rejected` : ''}`,
+  ];
+}

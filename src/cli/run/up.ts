@@ -1,0 +1,193 @@
+/**
+ * `millrace up`: starts the engines and the pipeline, shows what flows, and stops everything at the
+ * first Ctrl-C, within STOP_MS_MAX; a second one ends it at once. Nothing is left running.
+ */
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { systemClock } from '../../base/clock.ts';
+import { createMillrace, type Millrace } from '../../main.ts';
+import { OperatingError } from '../../model/error.ts';
+import { EXIT } from '../exit.ts';
+import { printJson, printLine, reportError } from '../report.ts';
+import {
+  DATA_FOLDER,
+  DEMO_FOLDER,
+  findRunState,
+  instanceId,
+  type RunState,
+  removeRunState,
+  saveRunState,
+} from '../run-file.ts';
+import { DEMO_TRUCKS, runDemo } from './demo.ts';
+import { type EngineSet, startEngines } from './engine-set.ts';
+import { showLive } from './live.ts';
+import { loadSettings, type Settings } from './settings.ts';
+
+/** Ctrl-C drains for at most this long; what is not acknowledged by then was not promised. */
+const STOP_MS_MAX = 9_000;
+
+interface UpOptions {
+  readonly demo?: boolean;
+  readonly config?: string;
+  readonly dataDir?: string;
+  readonly ports?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  $ millrace up --demo                 1,000 simulated trucks, data in ${DEMO_FOLDER}
+  $ millrace up                        ./millrace.yaml when it is there, data in ${DATA_FOLDER}
+  $ millrace up --config my.yaml --data-dir /srv/millrace
+  $ millrace up --ports auto           free ports, so that several run side by side`;
+
+export function upCommand(): Command {
+  return new Command('up')
+    .description('start everything: engines, log, kernel, read models')
+    .option('--demo', 'run the simulated truck fleet, with data of its own')
+    .option('--config <file>', 'configuration (default: ./millrace.yaml when it is there)')
+    .option('--data-dir <folder>', `where data lies (default: ${DATA_FOLDER})`)
+    .option('--ports <auto>', '"auto": free ports instead of the configured ones')
+    .option('--json', 'one JSON line when it is up, one per second with what flows')
+    .addHelpText('after', EXAMPLES)
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  if (options.ports !== undefined && options.ports !== 'auto') {
+    throw new OperatingError('INPUT_INVALID', `--ports ${options.ports}: only "auto" is known`);
+  }
+  const folder = resolve(options.dataDir ?? (options.demo ? DEMO_FOLDER : DATA_FOLDER));
+  const running = findRunState(folder);
+  if (running) {
+    throw new OperatingError(
+      'ALREADY_RUNNING',
+      `${folder} is in use by process ${running.pid} since ${running.startedAt}`,
+      { where: { folder, pid: running.pid } },
+    );
+  }
+  const say = (line: string) => options.json || printLine(`  ${line}`);
+  if (!options.json) printLine(`Millrace: starting on ${folder}`);
+  const settings = loadSettings({ ...options, demo: options.demo === true, folder });
+  for (const warning of settings.warnings) say(`warning: ${warning}`);
+  const failed = new AbortController();
+  const engines = await startEngines({
+    config: settings.config,
+    folder,
+    portsAuto: options.ports === 'auto',
+    say,
+    onFailed: (error) => failed.abort(error),
+  });
+  const ending = new AbortController();
+  const ended = handleSignals(ending, engines);
+  try {
+    await run({ options, folder, settings, engines, failed: failed.signal, ending });
+  } finally {
+    await Promise.race([engines.stop(), systemClock.wait(STOP_MS_MAX)]);
+    removeRunState(folder);
+    ended();
+  }
+}
+
+interface RunOptions {
+  readonly options: UpOptions;
+  readonly folder: string;
+  readonly settings: Settings;
+  readonly engines: EngineSet;
+  readonly failed: AbortSignal;
+  readonly ending: AbortController;
+}
+
+async function run(context: RunOptions): Promise<void> {
+  const { options, folder, settings, engines, ending } = context;
+  const { config } = settings;
+  const millrace = await createMillrace({
+    config,
+    declare: settings.declare,
+    nats: engines.nats,
+    clickhouse: engines.clickhouse,
+    ...(engines.storeBytesMax === null ? {} : { storeBytesMax: engines.storeBytesMax }),
+    instance: instanceId(folder),
+    onTrouble: (_, error) => reportError(error, options.json === true),
+  });
+  const state = runState(context, settings.files[0] ?? null);
+  saveRunState(folder, state);
+  if (options.json) printJson({ up: true, folder, pid: process.pid, ...publicState(state) });
+  const background = new AbortController();
+  const work = options.demo
+    ? runDemo(millrace.ingest, millrace.plan, systemClock, background.signal)
+    : Promise.resolve();
+  const shown = showLive({
+    millrace,
+    state,
+    asJson: options.json === true,
+    title: options.demo ? `demo fleet of ${DEMO_TRUCKS} trucks` : 'running',
+    signal: background.signal,
+  });
+  await endOf(ending.signal, context.failed);
+  background.abort();
+  await Promise.all([work, shown]);
+  if (!options.json) printLine('\nStopping: draining what was accepted …');
+  await drained(millrace);
+  if (context.failed.aborted) throw context.failed.reason;
+}
+
+/** Whatever has not drained by then is in the log, and goes on from there at the next start. */
+async function drained(millrace: Millrace): Promise<void> {
+  const inTime = await Promise.race([
+    millrace.stop().then(() => true),
+    systemClock.wait(STOP_MS_MAX - 3_000).then(() => false),
+  ]);
+  if (!inTime) printLine('  not everything drained in time; the log keeps it for the next start');
+}
+
+function endOf(...signals: readonly AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any([...signals]);
+  if (any.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    any.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** First signal: an orderly end. Second: children are killed and the process ends at once. */
+function handleSignals(ending: AbortController, engines: EngineSet): () => void {
+  const onSignal = () => {
+    if (!ending.signal.aborted) return ending.abort();
+    for (const pid of engines.pids()) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // it is gone already
+      }
+    }
+    process.exit(EXIT.interrupted);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  return () => {
+    // Sinks that wait for an engine that is gone would hold the process: everything is stopped.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+    setImmediate(() => process.exit());
+  };
+}
+
+function runState({ settings, engines }: RunOptions, configFile: string | null): RunState {
+  const { nats, clickhouse } = engines;
+  return {
+    pid: process.pid,
+    startedAt: new Date(systemClock.nowMs()).toISOString(),
+    configFile,
+    log: settings.config.log.id,
+    partitions: settings.config.log.partitions,
+    nats: {
+      url: nats.url,
+      user: nats.user ?? '',
+      password: nats.password ?? '',
+      websocketUrl: nats.websocketUrl,
+    },
+    clickhouse,
+  };
+}
+
+function publicState({ nats, clickhouse, log, partitions }: RunState) {
+  return { nats: nats.url, clickhouse: clickhouse.url, log, partitions };
+}
