@@ -26,6 +26,12 @@ export const ERRORS = {
     'Correct the listed lines; `millrace lint` checks the file without starting anything.',
     'never',
   ),
+  // registry
+  PLAN_UNREADABLE: entry(
+    'A plan record of the log is damaged or was written by a newer version.',
+    'Use the version that wrote it, or begin a new log with another log.id.',
+    'never',
+  ),
   // engine
   PORT_BUSY: entry(
     'A port that Millrace wants to listen on is taken by another process.',

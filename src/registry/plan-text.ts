@@ -1,0 +1,119 @@
+/**
+ * A plan as it stands in the log: canonical JSON, one text per plan (members sorted by name, no spaces),
+ * because its bytes are hashed into the state. In: a plan, or such a text. Out: the other.
+ * Invariant: planText(parsePlan(text)) = text.
+ */
+import { Ajv } from 'ajv';
+import Type from 'typebox';
+import {
+  CHANNELS_MAX,
+  METRICS_PER_CHANNEL_MAX,
+  WINDOWS_PER_CHANNEL_MAX,
+} from '../../assembly/shared/abi.ts';
+import { OperatingError } from '../model/error.ts';
+import type { Plan } from '../model/plan.ts';
+import { ID_PATTERN } from '../model/record.ts';
+
+const object = <T extends Record<string, Type.TSchema>>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false });
+const name = Type.String({ pattern: ID_PATTERN.source });
+const count = (maximum: number) => Type.Integer({ minimum: 0, maximum });
+const milliseconds = count(Number.MAX_SAFE_INTEGER);
+const path = Type.Array(Type.String({ minLength: 1 }));
+const oneOf = (...values: string[]) => Type.Unsafe<string>({ enum: values });
+const limit = Type.Unsafe<number | null>({ type: ['number', 'null'] });
+
+const METRIC = object({
+  ordinal: count(METRICS_PER_CHANNEL_MAX - 1),
+  name,
+  kind: oneOf('number', 'integer', 'boolean'),
+  unit: Type.String({ minLength: 1 }),
+  scale: Type.Number({ exclusiveMinimum: 0 }),
+  offset: Type.Number(),
+  min: limit,
+  max: limit,
+  required: Type.Boolean(),
+  path,
+  retired: Type.Boolean(),
+});
+const WINDOW = object({
+  name: Type.String({ pattern: '^[1-9][0-9]*(ms|s|m|h|d)$' }),
+  lengthMs: Type.Integer({ minimum: 1 }),
+  retentionMs: milliseconds,
+});
+const CHANNEL = object({
+  id: count(CHANNELS_MAX - 1),
+  name,
+  retired: Type.Boolean(),
+  format: oneOf('protobuf', 'json'),
+  timePath: path,
+  timeFormat: oneOf('iso8601', 's', 'ms', 'us', 'ns'),
+  timeRequired: Type.Boolean(),
+  eventIdPath: path,
+  metrics: Type.Array(METRIC, { minItems: 1, maxItems: METRICS_PER_CHANNEL_MAX }),
+  windows: Type.Array(WINDOW, { maxItems: WINDOWS_PER_CHANNEL_MAX }),
+  outOfOrderMs: milliseconds,
+  latenessMs: milliseconds,
+  idleMs: milliseconds,
+  maxAgeMs: milliseconds,
+  agePolicy: oneOf('reject', 'accept'),
+  maxClockSkewMs: milliseconds,
+  clockPolicy: oneOf('reject', 'accept'),
+  unknownMetrics: oneOf('reject', 'ignore'),
+  retentionMs: milliseconds,
+});
+const PLAN = object({
+  version: Type.Literal(1),
+  log: name,
+  partitions: Type.Integer({ minimum: 1 }),
+  channels: Type.Array(CHANNEL, { maxItems: CHANNELS_MAX }),
+  devicesAllowed: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  devicesMax: Type.Integer({ minimum: 1 }),
+  idsPerDevice: Type.Integer({ minimum: 1 }),
+  dedupHorizonMs: milliseconds,
+  deadLettersPerDeviceMinute: milliseconds,
+  deadLetterRetentionMs: milliseconds,
+  shadowIntervalMs: milliseconds,
+});
+const validate = new Ajv({ strict: false }).compile<Plan>(PLAN);
+
+export function planText(plan: Plan): string {
+  return JSON.stringify(sorted(plan));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, member]) => [key, sorted(member)]));
+}
+
+/** Throws PLAN_UNREADABLE: written by a newer version, or damaged. */
+export function parsePlan(text: string): Plan {
+  const value = parseJson(text);
+  if (!validate(value)) {
+    const [error] = validate.errors ?? [];
+    throw unreadable(`${error?.instancePath || 'the plan'} ${error?.message}`);
+  }
+  value.channels.forEach((channel, index) => {
+    if (channel.id !== index) throw unreadable(`channel ${channel.name} has id ${channel.id}`);
+    channel.metrics.forEach((metric, ordinal) => {
+      if (metric.ordinal === ordinal) return;
+      throw unreadable(`metric ${channel.name}.${metric.name} has ordinal ${metric.ordinal}`);
+    });
+  });
+  if (planText(value) !== text) throw unreadable('it is not in canonical form');
+  return value;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw unreadable((error as Error).message);
+  }
+}
+
+function unreadable(why: string): OperatingError {
+  return new OperatingError('PLAN_UNREADABLE', `a plan of the log cannot be read: ${why}`);
+}
