@@ -1,0 +1,169 @@
+/**
+ * Stores what was collected. In: blocks by table, the positions they reach. Out: rows in ClickHouse and,
+ * after all of them, a row of `visible` per partition.
+ *
+ * One INSERT per table, several tables at a time. An INSERT that fails is
+ *   refused for its data → halved down to the row, which becomes a dead letter; the rest is stored
+ *   anything else       → sent again, the same bytes under the same token, until it is stored
+ * The token names an attempt, never a range of the log: what is written again after a restore or a
+ * repair comes under new tokens and is never mistaken for a duplicate.
+ */
+import { randomUUID } from 'node:crypto';
+import { createBackoff } from '../base/backoff.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Block } from '../model/doors.ts';
+import type { OperatingError } from '../model/error.ts';
+import { DEAD_LETTERS, VISIBLE } from '../model/table.ts';
+import { type Connection, clickHouseCode, isRefusedData } from './connection.ts';
+import { nativeRow, parseNative, sliceNative } from './native-split.ts';
+import { createRefusal, type Refusal, refusalRow } from './refusal.ts';
+import { qualified } from './sql.ts';
+
+const RETRY_FIRST_MS = 100;
+const RETRY_WAIT_MS_MAX = 5_000;
+/** INSERTs at a time; each fsyncs a part per table partition. */
+const TABLES_AT_A_TIME = 4;
+
+export interface PartitionBlock extends Block {
+  readonly partition: number;
+}
+
+export interface Batch {
+  readonly tables: ReadonlyMap<string, readonly PartitionBlock[]>;
+  /** Partition → log sequence up to which its blocks reach. */
+  readonly positions: ReadonlyMap<number, bigint>;
+}
+
+export interface ShipmentOptions {
+  readonly connection: Connection;
+  readonly database: string;
+  readonly log: string;
+  readonly clock: Clock;
+  /** How long dead letters are kept, in milliseconds of log time; 0 = for ever. */
+  readonly deadLetterRetentionMs: () => number;
+  readonly onRefused: (refusal: Refusal) => void;
+  /** Each failed attempt that will be repeated; null when one succeeded again. */
+  readonly onTrouble: (error: OperatingError | null) => void;
+}
+
+export interface ShipmentCounts {
+  rows: number;
+  bytes: number;
+  inserts: number;
+  retries: number;
+  refusedRows: number;
+}
+
+export interface Shipper {
+  /** Resolves when everything is stored; rejects only when the signal aborts, or for a bug. */
+  ship(batch: Batch, signal: AbortSignal): Promise<void>;
+  readonly counts: Readonly<ShipmentCounts>;
+}
+
+export function createShipper(options: ShipmentOptions): Shipper {
+  const { connection, database, log } = options;
+  const counts: ShipmentCounts = { rows: 0, bytes: 0, inserts: 0, retries: 0, refusedRows: 0 };
+  const start = randomUUID();
+  let attempts = 0;
+
+  /** Runs until it succeeds or its data is refused. */
+  const persist = async (work: () => Promise<void>, signal: AbortSignal): Promise<void> => {
+    const backoff = createBackoff(RETRY_FIRST_MS, RETRY_WAIT_MS_MAX);
+    for (;;) {
+      try {
+        await work();
+        options.onTrouble(null);
+        return;
+      } catch (error) {
+        if (signal.aborted || isRefusedData(error)) throw error;
+        counts.retries += 1;
+        options.onTrouble(error as OperatingError);
+        await options.clock.wait(backoff.nextMs(), signal);
+      }
+    }
+  };
+
+  const store = async (
+    table: string,
+    blocks: readonly PartitionBlock[],
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const token = `${start}:${attempts++}`;
+    const bytes = blocks.map((block) => block.bytes);
+    const insert = { table: qualified(database, table), blocks: bytes, token, signal };
+    try {
+      await persist(() => connection.insertNative(insert), signal);
+    } catch (error) {
+      if (signal.aborted || !isRefusedData(error)) throw error;
+      for (const part of halves(blocks)) await store(table, part, signal);
+      if (blocks.length === 1 && blocks[0]!.rows === 1) await refuse(blocks[0]!, error, signal);
+      return;
+    }
+    counts.inserts += 1;
+    for (const block of blocks) {
+      counts.rows += block.rows;
+      counts.bytes += block.bytes.length;
+    }
+  };
+
+  const refuse = async (
+    block: PartitionBlock,
+    error: unknown,
+    signal: AbortSignal,
+  ): Promise<void> => {
+    const refusal = createRefusal({
+      table: block.table,
+      partition: block.partition,
+      row: nativeRow(parseNative(block.bytes), 0),
+      bytes: block.bytes.length,
+      code: clickHouseCode(error),
+      message: (error as Error).message,
+    });
+    counts.refusedRows += 1;
+    const row = refusalRow(refusal, log, options.deadLetterRetentionMs());
+    const table = qualified(database, DEAD_LETTERS.name);
+    await persist(() => connection.insertRows(table, [row], signal), signal);
+    options.onRefused(refusal);
+  };
+
+  return {
+    counts,
+    async ship(batch, signal) {
+      const queue = [...batch.tables];
+      const worker = async (): Promise<void> => {
+        for (let next = queue.shift(); next; next = queue.shift()) {
+          await store(next[0], next[1], signal);
+        }
+      };
+      const workers = Array.from({ length: Math.min(TABLES_AT_A_TIME, queue.length) }, worker);
+      // All have ended before an error goes on: nothing is written behind the caller's back.
+      for (const result of await Promise.allSettled(workers)) {
+        if (result.status === 'rejected') throw result.reason;
+      }
+      const rows = [...batch.positions].map(([partition, sequence]) => ({
+        log,
+        partition,
+        sequence: `${sequence}`,
+        is_deleted: 0,
+      }));
+      const table = qualified(database, VISIBLE.name);
+      await persist(() => connection.insertRows(table, rows, signal), signal);
+    },
+  };
+}
+
+/** Two halves of several blocks, or of the rows of one; nothing for a single row. */
+function halves(blocks: readonly PartitionBlock[]): PartitionBlock[][] {
+  if (blocks.length > 1) {
+    const middle = blocks.length >> 1;
+    return [blocks.slice(0, middle), blocks.slice(middle)];
+  }
+  const block = blocks[0]!;
+  if (block.rows < 2) return [];
+  const parsed = parseNative(block.bytes);
+  const middle = block.rows >> 1;
+  const half = (from: number, to: number): PartitionBlock[] => [
+    { ...block, rows: to - from, bytes: sliceNative(parsed, from, to) },
+  ];
+  return [half(0, middle), half(middle, block.rows)];
+}
