@@ -59,7 +59,9 @@ export interface Instance {
   readonly state: RunState;
 }
 
-/** The instance that a command speaks to: the named folder's, else the default one, else the demo. */
+/**
+ * The instance that a command speaks to: the named folder's, else the default one, else the demo.
+ */
 export function getInstance(dataDir: string | undefined): Instance {
   const folders = dataDir ? [dataDir] : [DATA_FOLDER, DEMO_FOLDER];
   for (const folder of folders.map((each) => resolve(each))) {

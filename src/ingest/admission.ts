@@ -3,8 +3,9 @@
  * reason it is refused. Payloads are not looked into; a record with a wrong payload is admitted and
  * becomes a dead letter, so that nothing bad is silent.
  */
-import { EVENT_ID_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../assembly/shared/abi.ts';
+
 import { OperatingError } from '../model/error.ts';
+import { EVENT_ID_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../model/limit.ts';
 import { type DeviceRecord, ID_PATTERN } from '../model/record.ts';
 import { encodeRecord } from '../wire/record-batch.ts';
 

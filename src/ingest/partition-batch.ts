@@ -1,8 +1,8 @@
 /**
  * Collects the records of one partition into record batches and appends them, one append in flight.
  * In: encoded records with their answers. Out: log messages; each answer settles only after the log
- * stored its batch. A disturbed append is retried with the same bytes before anything newer, so that
- * a device's records never change order; only a full log refuses.
+ * stored its batch. A disturbed append is retried with the same bytes before anything newer, so
+ * that a device's records never change order; only a full log refuses.
  */
 import { type Backoff, createBackoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';

@@ -1,6 +1,7 @@
 /**
  * CONFIG_INVALID, made at two places: the config room (shape, relations) and the registry (units,
- * what earlier plans forbid). In: problems with their places. Out: one error that lists all of them.
+ * what earlier plans forbid). In: problems with their places. Out: one error that lists all of
+ * them.
  */
 import type { LocatedProblem } from './config.ts';
 import { isOperatingError, OperatingError } from './error.ts';

@@ -1,7 +1,7 @@
 /**
- * What a person decided, checked and in plain units: milliseconds, bytes, canonical names. The config
- * room makes it from YAML and the environment; every other room only reads it. Frozen all the way down.
- * 0 as a retention means for ever.
+ * What a person decided, checked and in plain units: milliseconds, bytes, canonical names. The
+ * config room makes it from YAML and the environment; every other room only reads it. Frozen all
+ * the way down. 0 as a retention means for ever.
  */
 import { inspect } from 'node:util';
 import type { Policy, TimeFormat, ValueKind } from './plan.ts';
@@ -108,7 +108,8 @@ export interface Config {
   readonly channels: readonly ChannelConfig[];
 }
 
-// --- problems -------------------------------------------------------------------------------------
+// --- problems
+// -------------------------------------------------------------------------------------
 export type ConfigPath = readonly (string | number)[];
 
 /** Something wrong with an option. What a person reads is made from it by `describeProblem`. */
@@ -141,7 +142,9 @@ export type LocateProblem = (problem: ConfigProblem) => LocatedProblem;
 
 const GIVEN_LENGTH_MAX = 60;
 
-/** 'must be at most 256, given 300; allowed: 1 … 256 (did you mean `x`?)'. Passwords are not shown. */
+/**
+ * 'must be at most 256, given 300; allowed: 1 … 256 (did you mean `x`?)'. Passwords are not shown.
+ */
 export function describeProblem(problem: ConfigProblem): string {
   const secret = /password/i.test(String(problem.path.at(-1)));
   const given = 'given' in problem ? `, given ${secret ? '…' : shorten(problem.given)}` : '';

@@ -1,13 +1,15 @@
 /**
  * The doors: interfaces where rooms meet. Only main.ts and cli/ see both sides of one. Everything
  * the runtime needs is injected through these, so that one thread and one seed can decide every
- * interleaving in test/flow. All promises reject with OperatingError for trouble of the environment.
+ * interleaving in test/flow. All promises reject with OperatingError for trouble of the
+ * environment.
  */
 import type { DeadLetter, Fact } from './fact.ts';
 import type { Plan } from './plan.ts';
 import type { DeviceRecord, LogPosition } from './record.ts';
 
-// --- log: append ----------------------------------------------------------------------------------
+// --- log: append
+// ----------------------------------------------------------------------------------
 export interface LogAppend {
   /** Subject tail after `log.<log>.<p>.`: 'batch', 'tick', 'plan'. */
   readonly kind: 'batch' | 'tick' | 'plan' | 'ctl';
@@ -24,7 +26,8 @@ export interface LogAppender {
   append(message: LogAppend): Promise<bigint>;
 }
 
-// --- log: pull ------------------------------------------------------------------------------------
+// --- log: pull
+// ------------------------------------------------------------------------------------
 /** Whole entries (layout in assembly/shared/abi.ts), contiguous in stream sequence. */
 export interface LogChunk {
   readonly bytes: Uint8Array;
@@ -50,9 +53,9 @@ export interface LogState {
 
 export interface LogReader {
   /**
-   * Yields chunks from `fromSequence` on, without end: catches up by Direct Get, then tails. Gaps in
-   * the stream (deleted messages) are passed over; a disturbed delivery is recreated at last + 1.
-   * Ends when the signal aborts. Chunks are owned by the caller.
+   * Yields chunks from `fromSequence` on, without end: catches up by Direct Get, then tails. Gaps
+   * in the stream (deleted messages) are passed over; a disturbed delivery is recreated at last +
+   * 1. Ends when the signal aborts. Chunks are owned by the caller.
    */
   read(partition: number, fromSequence: bigint, signal: AbortSignal): AsyncIterable<LogChunk>;
   state(partition: number): Promise<LogState>;
@@ -70,7 +73,8 @@ export interface LogReader {
   } | null>;
 }
 
-// --- ownership and checkpoints ----------------------------------------------------------------------
+// --- ownership and checkpoints
+// ----------------------------------------------------------------------
 /** Lease, claim and checkpoint at once (EXACTLY_ONCE §4). JSON in the log; bigint as string. */
 export interface OwnershipRecord {
   readonly owner: string;
@@ -114,7 +118,8 @@ export interface StateStore {
   list(prefix: string): Promise<readonly string[]>;
 }
 
-// --- kernel ---------------------------------------------------------------------------------------
+// --- kernel
+// ---------------------------------------------------------------------------------------
 /** Finished rows of one table as one ClickHouse Native block. Bytes are owned by the receiver. */
 export interface Block {
   readonly table: string;
@@ -128,7 +133,8 @@ export interface TurnOutput {
   readonly deadLetters: readonly DeadLetter[];
   /**
    * 'done': the whole chunk is applied. 'more': an output region was full: take these outputs and
-   * call `resume`. 'plan': the message at `position` is a plan record: call `usePlan`, then `resume`.
+   * call `resume`. 'plan': the message at `position` is a plan record: call `usePlan`, then
+   * `resume`.
    */
   readonly status: 'done' | 'more' | 'plan';
   /** Last sequence fully applied. */
@@ -151,7 +157,10 @@ export interface PartitionKernel {
    */
   exportState(scope: 'changed' | 'all'): Iterable<Uint8Array>;
   exportDone(acknowledged: boolean): void;
-  /** Applies one exported chunk to a fresh memory; later chunks win. Call `importDone` after the last. */
+  /**
+   * Applies one exported chunk to a fresh memory; later chunks win. Call `importDone` after the
+   * last.
+   */
   importState(chunk: Uint8Array): void;
   /** Rebuilds indexes and checks the root hash: CHECKPOINT_CORRUPT when it differs. */
   importDone(rootHash: string): void;
@@ -175,12 +184,13 @@ export interface Kernel {
   stop(): Promise<void>;
 }
 
-// --- sinks ----------------------------------------------------------------------------------------
+// --- sinks
+// ----------------------------------------------------------------------------------------
 /** The combined inserter: one per process, all partitions' blocks of a table together. */
 export interface BlockSink {
   /**
-   * Takes blocks of a partition whose turn ended at `position`. Resolves when there is room for more
-   * (back-pressure), not when they are stored.
+   * Takes blocks of a partition whose turn ended at `position`. Resolves when there is room for
+   * more (back-pressure), not when they are stored.
    */
   insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void>;
   /** Resolves when everything handed in for the partition so far is durably in ClickHouse. */
@@ -200,7 +210,8 @@ export interface PlanTables {
   prepare(plan: Plan): Promise<void>;
 }
 
-// --- ingest ---------------------------------------------------------------------------------------
+// --- ingest
+// ---------------------------------------------------------------------------------------
 export interface Ingest {
   /**
    * Resolves with the position once the log has stored the record. Refuses before the log with

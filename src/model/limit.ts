@@ -40,3 +40,10 @@ export const SKIPS_PER_HOUR_MAX = 8;
 export const STATE_INCREMENTS_MAX = 32;
 
 assert(PAYLOAD_BYTES_MAX + 4096 <= BATCH_BYTES_MAX, 'a payload, its ids and framing fit a batch');
+
+export {
+  EVENT_ID_BYTES_MAX,
+  MESSAGE_BYTES_MAX,
+  METRICS_PER_CHANNEL_MAX,
+  PAYLOAD_BYTES_MAX,
+} from '../../assembly/shared/abi.ts';

@@ -1,8 +1,8 @@
 /**
  * A plan says how a partition understands its records: metrics, channels, windows and policies. The
  * registry compiles the configuration into a plan; it enters every partition through its log (a
- * `plan` record whose body is `planText`), is hashed into the state, and the kernel room lays it out
- * as a decode plan in partition memory.
+ * `plan` record whose body is `planText`), is hashed into the state, and the kernel room lays it
+ * out as a decode plan in partition memory.
  *
  * Ids are for ever: a channel keeps its id and a metric its ordinal within the channel in all later
  * plans, also when it is retired, because state and presence bits refer to them.
@@ -71,7 +71,9 @@ export interface Plan {
   readonly log: string;
   readonly partitions: number;
   readonly channels: readonly PlanChannel[];
-  /** Strict: only these identities ('tenant/site/device') are known; null: all register themselves. */
+  /**
+   * Strict: only these identities ('tenant/site/device') are known; null: all register themselves.
+   */
   readonly devicesAllowed: readonly string[] | null;
   readonly devicesMax: number;
   readonly idsPerDevice: number;

@@ -1,7 +1,7 @@
 /**
  * The read models as data. One declaration per table serves the kernel (names, types and order of
- * the Native columns it writes), the migration runner (DDL) and the views. `wire` is the type in the
- * Native block where it differs from the stored type; ClickHouse converts.
+ * the Native columns it writes), the migration runner (DDL) and the views. `wire` is the type in
+ * the Native block where it differs from the stored type; ClickHouse converts.
  */
 import type { PlanChannel, ValueKind } from './plan.ts';
 
@@ -86,7 +86,9 @@ export function channelTable(channel: Pick<PlanChannel, 'name' | 'metrics'>): Ta
 /** First columns of every channel table, before its metrics. */
 export const CHANNEL_FIXED_COLUMNS = 14;
 
-/** One row per (device, channel, window, fragment); arrays run over the metrics that have readings. */
+/**
+ * One row per (device, channel, window, fragment); arrays run over the metrics that have readings.
+ */
 export function aggregateTable(window: string): Table {
   return {
     name: `agg_${window}`,

@@ -1,7 +1,7 @@
 /**
  * The lease on one partition: holds the ownership record, renews it and writes checkpoints into it.
- * One record is lease, claim and checkpoint at once, and every write is the same compare-and-set, so
- * a process that was paused too long is fenced by its next write (EXACTLY_ONCE §4).
+ * One record is lease, claim and checkpoint at once, and every write is the same compare-and-set,
+ * so a process that was paused too long is fenced by its next write (EXACTLY_ONCE §4).
  *
  *   claim: load → (someone else's? watch it for CLAIM_AFTER_MS: unchanged) → write with epoch + 1
  *   renew: every second, unchanged but for the nonce; a conflict ends the owner at once;

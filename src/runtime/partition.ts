@@ -1,7 +1,8 @@
 /**
  * One partition of the log under supervision: claim → recover → drive, with renewals, ticks and
- * checkpoints beside the loop. Trouble of the environment that passes ends an attempt and starts the
- * next from the checkpoint; trouble that does not pass halts the partition with its error, loudly.
+ * checkpoints beside the loop. Trouble of the environment that passes ends an attempt and starts
+ * the next from the checkpoint; trouble that does not pass halts the partition with its error,
+ * loudly.
  *
  *   idle ─► claiming ─► recovering ─► running ─► stopped
  *               ▲                        │

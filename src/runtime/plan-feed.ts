@@ -1,6 +1,6 @@
 /**
- * Puts a plan into every partition's log. Plans are inputs like any other record: state is kept, and
- * the plan applies from its place in each log on. Records of a new channel may be admitted only
+ * Puts a plan into every partition's log. Plans are inputs like any other record: state is kept,
+ * and the plan applies from its place in each log on. Records of a new channel may be admitted only
  * after this settled.
  */
 import { createBackoff } from '../base/backoff.ts';

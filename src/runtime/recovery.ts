@@ -1,7 +1,8 @@
 /**
  * From an ownership record to a kernel that stands at its position: opens a fresh memory, loads the
- * skip list, applies the state objects in order, checks the root hash, and compares the log with the
- * identity of the last applied message. It never skips over what the log no longer has: it halts.
+ * skip list, applies the state objects in order, checks the root hash, and compares the log with
+ * the identity of the last applied message. It never skips over what the log no longer has: it
+ * halts.
  */
 import type {
   Kernel,

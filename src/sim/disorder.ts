@@ -1,7 +1,8 @@
 /**
- * The disorder of a real fleet, as TSBS makes it: of every batch of ten entries 10 % go missing, 30 %
- * are held back and re-inserted into a later batch with probability ½, 10 % have one field zeroed.
- * On top, devices send some entries twice. In: entries in order. Out: what is sent, in that order.
+ * The disorder of a real fleet, as TSBS makes it: of every batch of ten entries 10 % go missing, 30
+ * % are held back and re-inserted into a later batch with probability ½, 10 % have one field
+ * zeroed. On top, devices send some entries twice. In: entries in order. Out: what is sent, in that
+ * order.
  */
 import type { Random } from './random.ts';
 

@@ -1,4 +1,6 @@
-/** Encodes a sample as canonical Telemetry (proto/telemetry.proto), as a device's firmware would. */
+/**
+ * Encodes a sample as canonical Telemetry (proto/telemetry.proto), as a device's firmware would.
+ */
 import protobuf from 'protobufjs/minimal.js';
 
 const { Writer } = protobuf;

@@ -1,7 +1,7 @@
 /**
  * One truck of the fleet, after the truck generator of TSBS (timescale/tsbs, use case "iot"): seven
- * readings and three diagnostics as clamped random walks. Every `step` advances all walks, so that a
- * truck's history depends on its seed and the number of steps only.
+ * readings and three diagnostics as clamped random walks. Every `step` advances all walks, so that
+ * a truck's history depends on its seed and the number of steps only.
  */
 import { createRandom, type Random } from './random.ts';
 

@@ -1,7 +1,8 @@
 /**
  * A chunk of the log as the kernel takes it: entries of whole messages, laid out as drawn in
  * assembly/shared/abi.ts. In: messages as a client delivers them. Out: LogChunk, and back again for
- * those who look into one. A chunk's entries ascend in sequence; gaps are allowed (deleted messages).
+ * those who look into one. A chunk's entries ascend in sequence; gaps are allowed (deleted
+ * messages).
  */
 import {
   CHUNK_BYTES_MAX,
