@@ -41,9 +41,11 @@ export async function callApi<T>(
   link: NatsLink,
   operation: string,
   body: Readonly<Record<string, unknown>> = {},
+  timeoutMs?: number,
 ): Promise<ApiAnswer<T>> {
   const payload = encoder.encode(JSON.stringify(body));
-  const reply = await link.request(`$JS.API.${operation}`, payload);
+  const limit = timeoutMs === undefined ? {} : { timeoutMs };
+  const reply = await link.request(`$JS.API.${operation}`, payload, limit);
   return JSON.parse(reply.string()) as ApiAnswer<T>;
 }
 

@@ -28,6 +28,9 @@ const SILENT_MS = 3_500;
 /** The server forgets a consumer that nobody asks; a paused reader makes a new one. */
 const INACTIVE_MS = 30_000;
 
+/** Tidying up does not hold up whoever reads on or stops. */
+const DELETE_TIMEOUT_MS = 500;
+
 /** 'gap': sequences are missing. 'disturbed': anything else that ended it. */
 export type TailEnd = 'gap' | 'disturbed';
 
@@ -104,11 +107,12 @@ class Tail {
     if (answer.error) throw refusedError(operation, answer.error);
   }
 
-  /** Not waited for longer than the server takes; it forgets an idle consumer by itself. */
+  /** When this fails the server forgets the idle consumer by itself. */
   async deleteConsumer(): Promise<void> {
     const { link, stream } = this.#source;
     if (!link.isConnected) return;
-    await callApi(link, `CONSUMER.DELETE.${stream}.${this.#name}`).catch(() => {});
+    const operation = `CONSUMER.DELETE.${stream}.${this.#name}`;
+    await callApi(link, operation, {}, DELETE_TIMEOUT_MS).catch(() => {});
   }
 
   /** Asks for more, if nothing is asked for and there is room. */
