@@ -3,10 +3,10 @@
  * shape, Config, the channel. Out: problems; see relation.ts.
  */
 import { JSON_DEPTH_MAX, METRICS_PER_CHANNEL_MAX } from '../../assembly/shared/abi.ts';
+import { formatDuration, parseDuration } from '../base/quantity.ts';
 import type { ChannelConfig, Config, ConfigPath, ConfigProblem } from '../model/config.ts';
 import { channelTable } from '../model/table.ts';
 import { retentionKeyOf } from './normal.ts';
-import { formatDuration, parseDuration } from './quantity.ts';
 import type { RawChannel, RawConfig } from './schema/schema.ts';
 import { nearest } from './spelling.ts';
 

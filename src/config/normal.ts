@@ -3,6 +3,7 @@
  * that depend on other options, order. In: a sound RawConfig. Out: a frozen Config. Never fails.
  */
 import { assert } from '../base/assert.ts';
+import { formatDuration, parseDuration, parseSize } from '../base/quantity.ts';
 import type {
   ChannelConfig,
   ChannelMetricConfig,
@@ -10,7 +11,6 @@ import type {
   MetricConfig,
   WindowConfig,
 } from '../model/config.ts';
-import { formatDuration, parseDuration, parseSize } from './quantity.ts';
 import type { RawChannel, RawConfig } from './schema/schema.ts';
 
 /** Longer than age.max, so that no accepted event's row has already expired. */

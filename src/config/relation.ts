@@ -7,9 +7,9 @@
  *   deadLetters.retention ≤ log.retention: raw bytes of a dead letter are read from the log
  */
 import { CHANNELS_MAX } from '../../assembly/shared/abi.ts';
+import { formatSize } from '../base/quantity.ts';
 import type { Config, ConfigPath, ConfigProblem } from '../model/config.ts';
 import { channelProblems } from './channel-relation.ts';
-import { formatSize } from './quantity.ts';
 import type { RawConfig } from './schema/schema.ts';
 
 /** Less would make JetStream roll its blocks all the time. */

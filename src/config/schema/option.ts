@@ -5,7 +5,7 @@
  * to write it, for messages), `zero` (meaning of 0) and `byDefault` (a default that depends on others).
  */
 import Type, { type Static, type TSchema } from 'typebox';
-import { DURATION_PATTERN, RETENTION_PATTERN, SIZE_PATTERN } from '../quantity.ts';
+import { DURATION_PATTERN, RETENTION_PATTERN, SIZE_PATTERN } from '../../base/quantity.ts';
 
 /** As in model/record.ts; `__proto__` is no name in any language. */
 export const NAME_PATTERN = '^(?!__proto__$)[A-Za-z0-9_-]{1,64}$';

@@ -24,8 +24,8 @@ const ID = '[A-Za-z0-9_-]{1,64}';
 /** A partition's streams, memory and readers cost something even when idle. */
 export const PARTITIONS_MAX = 256;
 const PORT = { minimum: 0, maximum: 65_535, zero: 'any free port' } as const;
-/** Bytes a kernel memory may have: 65,536 pages of 64 KiB less what a 32-bit address cannot name. */
-export const KERNEL_MEMORY_RANGE = ['16MiB', '4095MiB'] as const;
+/** Fixed regions take about 19 MiB; above, a 32-bit address must still name its end. */
+export const KERNEL_MEMORY_RANGE = ['32MiB', '4095MiB'] as const;
 
 const USER_WHAT = 'a user name of 1 to 64 printable characters';
 const USER_PATTERN = '^[!-~]{1,64}$';

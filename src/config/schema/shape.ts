@@ -5,8 +5,8 @@
  */
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { assert } from '../../base/assert.ts';
+import { formatDuration, formatSize, parseDuration, parseSize } from '../../base/quantity.ts';
 import type { ConfigPath, ConfigProblem } from '../../model/config.ts';
-import { formatDuration, formatSize, parseDuration, parseSize } from '../quantity.ts';
 import { nearest } from '../spelling.ts';
 import { CONFIG_SCHEMA, type RawConfig } from './schema.ts';
 

@@ -1,0 +1,70 @@
+/**
+ * What changes from one plan to the next, for a person. In: two plans. Out: lines such as
+ * `~ channel truck: lateness 1h → 2h`; none when the plans say the same.
+ */
+import { formatDuration } from '../base/quantity.ts';
+import type { Plan, PlanChannel, PlanMetric } from '../model/plan.ts';
+
+export function planDifference(before: Plan | null, after: Plan): string[] {
+  if (before === null) return after.channels.map((channel) => `+ channel ${channel.name}`);
+  return [
+    ...fieldLines('plan', before, after, ['channels']),
+    ...after.channels.flatMap((channel) => {
+      const old = before.channels.find(({ name }) => name === channel.name);
+      return channelLines(old, channel);
+    }),
+  ];
+}
+
+function channelLines(before: PlanChannel | undefined, after: PlanChannel): string[] {
+  const title = `channel ${after.name}`;
+  if (before === undefined) return [`+ ${title}`];
+  if (after.retired) return before.retired ? [] : [`- ${title} (its rows and state stay)`];
+  return [
+    ...(before.retired ? [`+ ${title} (again)`] : []),
+    ...fieldLines(title, before, after, ['metrics', 'retired']),
+    ...after.metrics.flatMap((metric) => {
+      const old = before.metrics.find(({ name }) => name === metric.name);
+      return metricLines(after.name, old, metric);
+    }),
+  ];
+}
+
+function metricLines(channel: string, before: PlanMetric | undefined, after: PlanMetric): string[] {
+  const title = `metric ${channel}.${after.name}`;
+  if (before === undefined) return [`+ ${title} (${after.unit})`];
+  if (after.retired) return before.retired ? [] : [`- ${title} (its column and state stay)`];
+  return [
+    ...(before.retired ? [`+ ${title} (again)`] : []),
+    ...fieldLines(title, before, after, ['retired']),
+  ];
+}
+
+function fieldLines<T extends object>(
+  title: string,
+  before: T,
+  after: T,
+  without: readonly (keyof T)[],
+): string[] {
+  const names = (Object.keys(after) as (keyof T & string)[]).filter(
+    (name) => !without.includes(name),
+  );
+  return names.flatMap((name) => {
+    const [old, now] = [valueText(name, before[name]), valueText(name, after[name])];
+    return old === now ? [] : [`~ ${title}: ${name.replace(/Ms$/, '')} ${old} → ${now}`];
+  });
+}
+
+function valueText(name: string, value: unknown): string {
+  if (typeof value === 'number' && name.endsWith('Ms')) {
+    const endless = value === 0 && /retention/i.test(name);
+    return endless ? 'forever' : formatDuration(value);
+  }
+  if (name === 'windows') {
+    const windows = value as PlanChannel['windows'];
+    return `[${windows.map((w) => `${w.name} for ${valueText('retentionMs', w.retentionMs)}`).join(', ')}]`;
+  }
+  if (name === 'devicesAllowed') return value === null ? 'any' : `${(value as []).length} devices`;
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join('.');
+  return String(value);
+}
