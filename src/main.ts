@@ -14,6 +14,7 @@ import { createIngest } from './ingest/index.ts';
 import { createKernel } from './kernel/index.ts';
 import {
   createLogAppender,
+  createLogPurger,
   createLogReader,
   createNatsConnection,
   createOwnership,
@@ -103,6 +104,8 @@ export async function createMillrace(options: MillraceOptions): Promise<Millrace
       stateStore: createStateStore({ link }),
       reader,
       appender,
+      purger: createLogPurger({ link, logId: config.log.id }),
+      logRetentionMs: config.log.retentionMs,
       blocks: readModel.sink,
       facts,
       clock,

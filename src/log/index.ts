@@ -10,6 +10,7 @@ export {
   type NatsLink,
 } from './connection.ts';
 export { createOwnership } from './ownership-store.ts';
+export { createLogPurger } from './purger.ts';
 export { createLogReader, type Disturbance } from './reader.ts';
 export { createStateStore, OBJECT_BYTES_MAX } from './state-store.ts';
 export { ensureStreams } from './stream.ts';

@@ -73,6 +73,14 @@ export interface LogReader {
   } | null>;
 }
 
+export interface LogPurger {
+  /**
+   * Removes messages below `keepFrom` that were stored before `beforeMs` (UTC). Gives how many went.
+   * The caller sees to it that a durable checkpoint covers them.
+   */
+  purge(partition: number, keepFrom: bigint, beforeMs: number): Promise<number>;
+}
+
 // --- ownership and checkpoints
 // ----------------------------------------------------------------------
 /** Lease, claim and checkpoint at once (EXACTLY_ONCE §4). JSON in the log; bigint as string. */

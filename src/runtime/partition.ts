@@ -11,11 +11,23 @@
 import { type Backoff, createBackoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { Mutex } from '../base/mutex.ts';
-import type { BlockSink, FactSink, LogAppender, PartitionKernel } from '../model/doors.ts';
+import type {
+  BlockSink,
+  FactSink,
+  LogAppender,
+  LogPurger,
+  PartitionKernel,
+} from '../model/doors.ts';
 import { isOperatingError, type OperatingError } from '../model/error.ts';
-import { RENEW_INTERVAL_MS, SKIPS_PER_HOUR_MAX, TICK_INTERVAL_MS } from '../model/limit.ts';
+import {
+  PURGE_INTERVAL_MS,
+  RENEW_INTERVAL_MS,
+  SKIPS_PER_HOUR_MAX,
+  TICK_INTERVAL_MS,
+} from '../model/limit.ts';
 import { Checkpointer } from './checkpoint.ts';
 import { drive, type Progress } from './drive.ts';
+import { Janitor } from './janitor.ts';
 import { Lease } from './lease.ts';
 import { type RecoveryOptions, recover } from './recovery.ts';
 
@@ -27,6 +39,8 @@ export interface PartitionOptions extends RecoveryOptions {
   readonly owner: string;
   readonly semanticsVersion: number;
   readonly appender: LogAppender;
+  readonly purger: LogPurger;
+  readonly logRetentionMs: number;
   readonly blocks: BlockSink;
   readonly facts: FactSink;
   readonly clock: Clock;
@@ -60,6 +74,7 @@ interface Checkpointing {
   readonly lease: Lease;
   readonly boundary: Mutex;
   readonly checkpointer: Checkpointer;
+  readonly janitor: Janitor;
 }
 
 export class Partition {
@@ -144,7 +159,9 @@ export class Partition {
       }
     };
     const boundary = new Mutex();
-    const checkpoint = () => this.#checkpoint({ kernel, lease, boundary, checkpointer });
+    const janitor = new Janitor(this.#options);
+    const checkpointing = { kernel, lease, boundary, checkpointer, janitor };
+    const checkpoint = () => this.#checkpoint(checkpointing);
     const loop = drive(
       { ...this.#options, kernel, lease, boundary, onTurn: (turn) => this.#turned(turn) },
       signal,
@@ -154,6 +171,7 @@ export class Partition {
       every(RENEW_INTERVAL_MS, () => this.#renew(lease)),
       every(TICK_INTERVAL_MS, () => this.#tick()),
       every(this.#options.checkpointIntervalMs, checkpoint),
+      every(PURGE_INTERVAL_MS, () => this.#clean(janitor)),
     ];
     this.#phase = 'running';
     const failure = await Promise.all(parts).then(
@@ -168,7 +186,8 @@ export class Partition {
   }
 
   /** Capture and clearing of marks lie between turns; storing and waiting run beside them. */
-  async #checkpoint({ kernel, lease, boundary, checkpointer }: Checkpointing): Promise<void> {
+  async #checkpoint(parts: Checkpointing): Promise<void> {
+    const { kernel, lease, boundary, checkpointer } = parts;
     const capture = await boundary.run(() => {
       if (!this.#progress || kernel.position <= BigInt(lease.record.position)) return null;
       return checkpointer.capture(kernel, this.#progress);
@@ -178,6 +197,7 @@ export class Partition {
     try {
       await checkpointer.commit(capture);
       acknowledged = true;
+      parts.janitor.checkpointed(capture.position);
     } catch (error) {
       // Trouble that passes: the log is kept, the next interval tries again with the same marks.
       if (!isOperatingError(error) || error.retry === 'never') throw error;
@@ -212,6 +232,14 @@ export class Partition {
       await appender.append({ kind: 'tick', partition, body: new Uint8Array(0) });
     } catch (error) {
       if (!isOperatingError(error)) throw error; // the next second tries again
+    }
+  }
+
+  async #clean(janitor: Janitor): Promise<void> {
+    try {
+      await janitor.clean();
+    } catch (error) {
+      if (!isOperatingError(error)) throw error; // the next minute tries again
     }
   }
 
