@@ -261,7 +261,7 @@ async function runRows(
   const { request, reply, gone } = task;
   const format = statement.format ?? (request.defaultFormat || 'TabSeparated');
   reply.format = format;
-  const byEngine = request.encoding && !request.encoding.create ? request.encoding.name : undefined;
+  const byEngine = reply.encodeByEngine();
   const run = { connection, statement, format, compression: byEngine, reply, gone };
   if (request.waitEndOfQuery) return sendWhole(run, `out-${randomUUID()}`);
   const fifo = options.fifos.take();
@@ -272,7 +272,7 @@ async function runRows(
   }
 }
 
-/** DDL, SET, SYSTEM, KILL, INSERT … SELECT: no result or a small one. */
+/** SHOW, DDL, SET, SYSTEM, KILL, INSERT … SELECT: no result or a small one. */
 async function runOther(
   task: Task,
   connection: Connection,

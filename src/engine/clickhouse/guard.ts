@@ -11,7 +11,7 @@
  * In: a request of the read-only user. Out: nothing, or a ClickHouse error. It defends against
  * honest analysts and curious ones; a hostile one belongs on a server of its own.
  */
-import { CLASS_READ, type Connection } from './chdb.ts';
+import { CLASS_READ, type Connection, quote } from './chdb.ts';
 import { ClickHouseError, EngineError } from './http/status.ts';
 import type { Statement, Token } from './statement.ts';
 
@@ -95,15 +95,29 @@ export async function guard(
 ): Promise<void> {
   const refused = () =>
     new ClickHouseError('READONLY', `${user}: Cannot execute query in readonly mode`);
-  if (statement.multiple || statement.kind !== 'rows') throw refused();
+  const reads = statement.kind === 'rows' || statement.kind === 'show';
+  if (statement.multiple || !reads) throw refused();
   const text = toUtf8(statement.sql.slice(0, statement.end));
   const { statementCount, queryClass } = await connection.classify(text);
+  if (statementCount === 0) throw await syntaxError(connection, text);
   if (statementCount !== 1 || queryClass !== CLASS_READ) throw refused();
   const { tokens, sql } = statement;
   if (tokens.some((token) => nameOf(sql, token) === 'file')) throw denied('file');
   const select = selectInside(statement);
   if (select !== undefined) await checkTree(connection, select);
   else refuseCalls(tokens);
+}
+
+/** `formatQuery` parses and nothing else, so it may see a text that was not classified. */
+async function syntaxError(connection: Connection, text: string): Promise<ClickHouseError> {
+  let message = 'Syntax error: the statement cannot be read';
+  try {
+    await connection.run(`SELECT formatQuery(${quote(text)})`, 'TSVRaw');
+  } catch (error) {
+    const found = /Syntax error[\s\S]*?(?=:? ?(?:In scope|while executing)|$)/i.exec(String(error));
+    message = found?.[0] ?? message;
+  }
+  return new ClickHouseError('SYNTAX_ERROR', message);
 }
 
 function denied(name: string): ClickHouseError {

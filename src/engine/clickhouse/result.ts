@@ -8,7 +8,7 @@
  *     `keeper`, a second handle for reading and writing: opening never blocks, and the end of the
  *     data shows exactly when the engine is done and the keeper is closed
  *
- * The first HELD_BYTES are held back for HOLD_MS or until the engine is done, so that small answers
+ * The first HELD_BYTES are held back until the engine is done or writes more, so that small answers
  * carry their true summary and length, and early errors their true status. Invariant: as long as
  * the engine runs, the FIFO is read; a client that has gone costs a KILL and discarded bytes, never
  * a blocked engine thread.
@@ -26,9 +26,8 @@ import { toUtf8 } from './guard.ts';
 import { EMPTY_SUMMARY, type Reply, type Summary } from './http/reply.ts';
 import type { Statement } from './statement.ts';
 
-const HELD_BYTES = 128 * 1024;
-/** Longest wait for more after the first byte. */
-const HOLD_MS = 30;
+/** As much as a server buffers before its first byte. */
+const HELD_BYTES = 1024 * 1024;
 
 export interface FifoPool {
   take(): string;
@@ -131,7 +130,6 @@ function createOutlet(run: RowsRun, source: Socket): Outlet {
   let held: Buffer[] = [];
   let heldBytes = 0;
   let sink: Writable | undefined;
-  let timer: NodeJS.Timeout | undefined;
 
   const write = (chunk: Buffer): void => {
     if (!sink || run.gone()) return;
@@ -139,8 +137,6 @@ function createOutlet(run: RowsRun, source: Socket): Outlet {
     source.pause();
   };
   const open = (): void => {
-    clearTimeout(timer);
-    if (sink || run.gone()) return;
     sink = run.reply.begin(EMPTY_SUMMARY);
     sink.on('drain', () => source.resume());
     run.reply.onGone(() => source.resume()); // read on, discard
@@ -155,17 +151,14 @@ function createOutlet(run: RowsRun, source: Socket): Outlet {
     held.push(chunk);
     heldBytes += chunk.length;
     if (heldBytes > HELD_BYTES) open();
-    else timer ??= setTimeout(open, HOLD_MS);
   });
   return {
     finish(summary) {
-      clearTimeout(timer);
       if (run.gone()) return;
       if (sink) run.reply.end();
       else run.reply.finish(Buffer.concat(held, heldBytes), summary);
     },
     stop() {
-      clearTimeout(timer);
       held = [];
     },
   };

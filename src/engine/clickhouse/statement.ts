@@ -106,10 +106,14 @@ function quoteEnd(sql: string, at: number, quote: string): number {
   return -1;
 }
 
-/** `rows`: may write its result INTO OUTFILE; `insert`; `other`: DDL, SET, SYSTEM, KILL … */
-export type StatementKind = 'empty' | 'rows' | 'insert' | 'other';
+/**
+ * `rows`: any number of rows, streamed; `show`: SHOW, DESCRIBE, EXPLAIN …, which the engine rewrites
+ * on the way and which cannot write INTO OUTFILE; `insert`; `other`: DDL, SET, SYSTEM, KILL …
+ */
+export type StatementKind = 'empty' | 'rows' | 'show' | 'insert' | 'other';
 
-const ROWS = ['SELECT', 'WITH', 'FROM', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS', 'CHECK'];
+const ROWS = ['SELECT', 'WITH', 'FROM'];
+const SHOW = ['SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN', 'EXISTS', 'CHECK'];
 
 export interface Statement {
   readonly kind: StatementKind;
@@ -155,6 +159,7 @@ function kindOf(tokens: readonly Token[], sql: string): StatementKind {
   const first = tokens.find((token) => token.upper !== '(');
   if (!first) return sql.trim() === '' || tokens.length === 0 ? 'empty' : 'other';
   if (first.upper === 'INSERT') return 'insert';
+  if (SHOW.includes(first.upper)) return 'show';
   if (!ROWS.includes(first.upper)) return 'other';
   const writes =
     first.upper === 'WITH' && tokens.some((token) => token.depth === 0 && token.upper === 'INSERT');

@@ -270,8 +270,9 @@ describe('@clickhouse/client on the embedded engine', () => {
 
   it('answers short queries at once while long ones run', async () => {
     const controller = new AbortController();
+    const busy = connect({ max_open_connections: 20 });
     const long = Array.from({ length: 8 }, () =>
-      client
+      busy
         .query({
           query: 'SELECT sum(sleepEachRow(0.1)) FROM numbers(100)',
           abort_signal: controller.signal,
@@ -280,10 +281,11 @@ describe('@clickhouse/client on the embedded engine', () => {
         .then((result) => result.text())
         .catch((e) => e),
     );
-    const result = await client.query({ query: 'SELECT 1 AS a', format: 'JSONEachRow' });
+    const result = await busy.query({ query: 'SELECT 1 AS a', format: 'JSONEachRow' });
     expect(await result.json()).to.deep.equal([{ a: 1 }]);
     controller.abort();
     for (const error of await Promise.all(long)) expect(error).to.be.instanceOf(Error);
+    await busy.close();
   });
 
   it('reads as the read-only user, with compression and settings', async () => {

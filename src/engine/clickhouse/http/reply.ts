@@ -40,6 +40,7 @@ export class Reply {
   readonly #identity: ServerIdentity;
   readonly #tag = randomBytes(8).toString('hex');
   #format = '';
+  #encodedByEngine = false;
   #sink: Writable | undefined;
   status = 0;
   exceptionCode = 0;
@@ -63,18 +64,30 @@ export class Reply {
     this.#format = name;
   }
 
+  /**
+   * The compression the engine is to apply because Node cannot; the answer is then taken for
+   * compressed. Frames inside it would be ours, so with those it stays plain.
+   */
+  encodeByEngine(): string | undefined {
+    const encoding = this.#request?.encoding;
+    if (!encoding || encoding.create || this.#request?.framed) return undefined;
+    this.#encodedByEngine = true;
+    return encoding.name;
+  }
+
   /** Sends the head. `length` may be given when nothing transforms the body. */
   begin(summary: Summary, length?: number): Writable {
     const transforms = this.#transforms();
-    const engineEncodes = this.#request?.encoding !== undefined;
     const headers: Record<string, string | number> = {
       ...this.#commonHeaders(),
       'Content-Type': contentType(this.#format),
       'X-ClickHouse-Summary': summaryText(summary),
     };
     if (this.#format) headers['X-ClickHouse-Format'] = this.#format;
-    if (this.#request?.encoding) headers['Content-Encoding'] = this.#request.encoding.name;
-    if (length !== undefined && transforms.length === 0 && !engineEncodes) {
+    const encoding = this.#request?.encoding;
+    const encoded = encoding?.create !== undefined || this.#encodedByEngine;
+    if (encoding && encoded) headers['Content-Encoding'] = encoding.name;
+    if (length !== undefined && !encoded && transforms.length === 0) {
       headers['Content-Length'] = length;
     } else headers['X-ClickHouse-Exception-Tag'] = this.#tag;
     this.status = 200;
