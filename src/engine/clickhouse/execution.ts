@@ -8,10 +8,10 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { type Chdb, CLASS_READ, type Connection, quote } from './chdb.ts';
 import { ADMIN_ROLE } from './configuration.ts';
-import { allowSetting, guard, toUtf8 } from './guard.ts';
+import { allowSetting, guard, syntaxError, toUtf8 } from './guard.ts';
 import { EMPTY_SUMMARY, type Reply, type Summary } from './http/reply.ts';
 import type { QueryRequest } from './http/request.ts';
-import { ClickHouseError } from './http/status.ts';
+import { CLICKHOUSE_CODES, ClickHouseError, EngineError } from './http/status.ts';
 import { type Incoming, prepareInsert, readIncoming } from './insert.ts';
 import { type FifoPool, sendStreamed, sendWhole } from './result.ts';
 import type { Lease, SessionStore } from './session.ts';
@@ -267,6 +267,10 @@ async function runRows(
   const fifo = options.fifos.take();
   try {
     return await sendStreamed(run, fifo);
+  } catch (error) {
+    // The engine's own words are about a text with our INTO OUTFILE in it.
+    const syntax = error instanceof EngineError && error.code === CLICKHOUSE_CODES.SYNTAX_ERROR;
+    throw syntax ? await syntaxError(connection, toUtf8(statement.sql)) : error;
   } finally {
     options.fifos.give(fifo);
   }

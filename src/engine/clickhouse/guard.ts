@@ -108,8 +108,11 @@ export async function guard(
   else refuseCalls(tokens);
 }
 
-/** `formatQuery` parses and nothing else, so it may see a text that was not classified. */
-async function syntaxError(connection: Connection, text: string): Promise<ClickHouseError> {
+/**
+ * Words a syntax error from the text as it was sent. `formatQuery` parses and nothing else, so it may
+ * see a text that was not classified.
+ */
+export async function syntaxError(connection: Connection, text: string): Promise<ClickHouseError> {
   let message = 'Syntax error: the statement cannot be read';
   try {
     await connection.run(`SELECT formatQuery(${quote(text)})`, 'TSVRaw');

@@ -100,6 +100,7 @@ function decoded(request: QueryRequest): AsyncIterable<Buffer> {
 
 /** Like `pipe`, but an error of the source reaches the reader of the result. */
 function chain(source: Readable, next: Transform): Transform {
+  next.on('error', () => {}); // its reader sees it, or has stopped reading
   source.on('error', (error) => next.destroy(error));
   source.on('close', () => {
     if (!source.readableEnded) next.destroy(new Error('the request body was cut off'));
