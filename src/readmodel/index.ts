@@ -11,6 +11,9 @@ import { createMigration } from './migration.ts';
 export type { Inserter, InserterStats } from './inserter.ts';
 export type { Refusal } from './refusal.ts';
 
+/** Ctrl-C stops everything within 10 s; what is not stored by then is read from the log again. */
+const STOP_MS = 4_000;
+
 export interface ReadModelOptions
   extends Pick<
     InserterOptions,
@@ -30,7 +33,7 @@ export interface ReadModel extends PlanTables {
   start(): Promise<void>;
   readonly sink: Inserter;
   /** Stores what is held, at most for `deadlineMs`, and closes the connection. */
-  stop(deadlineMs: number): Promise<void>;
+  stop(deadlineMs?: number): Promise<void>;
 }
 
 export function createReadModel(options: ReadModelOptions): ReadModel {
@@ -48,7 +51,7 @@ export function createReadModel(options: ReadModelOptions): ReadModel {
       retentionMs = plan.deadLetterRetentionMs;
       await migration.prepare(plan);
     },
-    async stop(deadlineMs) {
+    async stop(deadlineMs = STOP_MS) {
       await sink.stop(deadlineMs);
       await connection.close();
     },

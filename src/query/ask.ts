@@ -1,0 +1,120 @@
+/**
+ * Asks ClickHouse. In: SQL and parameters. Out: rows or a stream of bytes in any format. Every question
+ * goes out read-only: by the account, else by `readonly = 2`. This room never writes, whoever asks.
+ */
+import type { Readable } from 'node:stream';
+import { ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client';
+import { clickHouseCode, queryError, READONLY_CODE } from './failure.ts';
+
+/** An analyst's question over months may take this long. */
+const REQUEST_MS_MAX = 600_000;
+const CONNECTIONS_MAX = 8;
+
+export interface Endpoint {
+  readonly url: string;
+  readonly database: string;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Values for `{name: Type}` in the SQL. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+export interface StreamOptions {
+  /** ClickHouse format for SQL without FORMAT of its own; default JSONEachRow. */
+  readonly format?: string;
+  readonly parameters?: Parameters;
+  readonly signal?: AbortSignal;
+}
+
+interface Account {
+  /** The server itself keeps this account from writing. */
+  readonly isReadOnly: boolean;
+  /** False once the server said that it takes no settings from this account. */
+  maySet: boolean;
+}
+
+export interface Asker {
+  rows<T>(sql: string, parameters?: Parameters, signal?: AbortSignal): Promise<T[]>;
+  stream(sql: string, options?: StreamOptions): Promise<Readable>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createAsker(endpoint: Endpoint): Asker {
+  const client = createClient({
+    url: endpoint.url,
+    database: endpoint.database,
+    username: endpoint.user,
+    password: endpoint.password,
+    request_timeout: REQUEST_MS_MAX,
+    max_open_connections: CONNECTIONS_MAX,
+    log: { level: ClickHouseLogLevel.OFF },
+  });
+  let account: Promise<Account> | null = null;
+
+  const findAccount = async (): Promise<Account> => {
+    const sql = "SELECT toString(getSetting('readonly')) AS level";
+    const reply = await client.query({ query: sql, format: 'JSONEachRow' });
+    const [row] = await reply.json<{ level: string }>();
+    return { isReadOnly: row?.level !== '0', maySet: true };
+  };
+
+  const ask = async <T>(
+    settings: ClickHouseSettings,
+    send: (settings: ClickHouseSettings) => Promise<T>,
+  ): Promise<T> => {
+    try {
+      account ??= findAccount();
+      const found = await account.catch((error: unknown) => {
+        account = null;
+        throw error;
+      });
+      // Level 2: reads only, but the question may bring settings of its own.
+      if (!found.isReadOnly) return await send({ ...settings, readonly: '2' });
+      if (!found.maySet) return await send({});
+      return await send(settings).catch((error: unknown) => {
+        if (clickHouseCode(error) !== READONLY_CODE) throw error;
+        // Nothing can be written with this account, so asking again without settings is safe.
+        found.maySet = false;
+        return send({});
+      });
+    } catch (error) {
+      throw queryError(error, endpoint.url);
+    }
+  };
+
+  return {
+    rows<T>(sql: string, parameters?: Parameters, signal?: AbortSignal) {
+      const settings = { output_format_json_quote_64bit_integers: 1 as const };
+      return ask(settings, async (clickhouse_settings) => {
+        const reply = await client.query({
+          query: sql,
+          query_params: parameters,
+          format: 'JSONEachRow',
+          abort_signal: signal,
+          clickhouse_settings,
+        });
+        return reply.json<T>();
+      });
+    },
+    stream(sql, options = {}) {
+      const format = options.format ?? 'JSONEachRow';
+      return ask({}, async (clickhouse_settings) => {
+        const reply = await client.exec({
+          query: sql,
+          query_params: options.parameters,
+          abort_signal: options.signal,
+          // A parameter of the protocol, not a setting: read-only accounts may send it too.
+          clickhouse_settings: { ...clickhouse_settings, default_format: format } as never,
+        });
+        return reply.stream;
+      });
+    },
+    async ping() {
+      const reply = await client.ping({ select: false });
+      if (!reply.success) throw queryError(reply.error, endpoint.url);
+    },
+    close: () => client.close(),
+  };
+}
