@@ -39,11 +39,15 @@ export class Sample {
   timeKind: u32;
   /** OK, TIME_MALFORMED or REQUIRED_MISSING as the decoder sees it. */
   status: i32;
+  /** Where the sample begins: for REQUIRED_MISSING. */
   offset: u32;
   /** Ordinal of the metric concerned (REQUIRED_MISSING), else 0xffffffff. */
   metric: u32;
   readingFirst: u32;
   readingCount: u32;
+  /** Where its time is said, else where it begins: for what is wrong with the time. */
+  timeOffset: u32;
+  zero: u32;
 }
 
 @unmanaged
@@ -60,11 +64,11 @@ export class Reading {
 
 // --- where they lie -----------------------------------------------------------------------------
 //
-//   out ┌ Decoded ┬ samples (4,096 × 32) ┬ readings (16,384 × 24) ┬ scratch of the decoders ┐
+//   out ┌ Decoded ┬ samples (4,096 × 40) ┬ readings (16,384 × 24) ┬ scratch of the decoders ┐
 //
 // `out` must be aligned to 8. Nothing outside [out, out + DECODED_BYTES) is written.
 export const DECODED_SAMPLES_AT: usize = 64;
-export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 32;
+export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 40;
 export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
 export const DECODED_SCRATCH_BYTES: usize = 98304;
 export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
@@ -76,7 +80,7 @@ export function decodedAt(out: usize): Decoded {
 
 @inline
 export function sampleAt(out: usize, index: u32): Sample {
-  return changetype<Sample>(out + DECODED_SAMPLES_AT + (<usize>index << 5));
+  return changetype<Sample>(out + DECODED_SAMPLES_AT + <usize>index * 40);
 }
 
 @inline

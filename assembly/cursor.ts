@@ -1,0 +1,182 @@
+/**
+ * A decode in progress, in scratch behind the readings (decoded.ts): where the payload ends, what
+ * was refused so far, and the sample being filled. Decoders pass addresses along: a function that reads
+ * something gives the address behind it, or 0 when the payload cannot be read there (`trouble` then
+ * holds where). They read to the end even of what is refused otherwise, so that the status with the
+ * lowest number wins whatever comes first in the payload.
+ */
+import { channelRequired } from './channel';
+import { Decoded, decodedAt, DECODED_SCRATCH_AT, readingAt, sampleAt, Sample } from './decoded';
+import { KEY_EVENT_ID, Reading, TIME_ABSENT, TIME_PRESENT } from './decoded';
+import { Numeral } from './numeral';
+import {
+  EVENT_ID_BYTES_MAX, EVENT_TIME_MS_MAX, EVENT_TIME_MS_MIN, READINGS_PER_RECORD_MAX,
+  SAMPLES_PER_RECORD_MAX,
+} from './shared/abi';
+import {
+  EVENT_ID_INVALID, LIMIT_EXCEEDED, METRIC_UNKNOWN, OK, REQUIRED_MISSING, TIME_MALFORMED,
+} from './shared/status';
+
+export const ORDINAL_NONE: u32 = 0xffffffff;
+
+// Scratch: Decoding and Numeral, id, members seen, open containers, text, big integers.
+const NUMERAL_AT: usize = DECODED_SCRATCH_AT + 128;
+const ID_AT: usize = DECODED_SCRATCH_AT + 256;
+const SEEN_AT: usize = DECODED_SCRATCH_AT + 384;
+const LEVELS_AT: usize = DECODED_SCRATCH_AT + 768;
+const TEXT_AT: usize = DECODED_SCRATCH_AT + 9216;
+const EXACT_AT: usize = DECODED_SCRATCH_AT + 81920;
+
+@unmanaged
+export class Decoding {
+  payload: usize;
+  end: usize;
+  out: usize;
+  channel: usize;
+  /** Address where the payload stopped making sense. */
+  trouble: usize;
+  /** JSON: where the first container too deep begins; 0 = none. */
+  deepAt: usize;
+  /** Last varint read. */
+  varint: u64;
+  /** Metrics of the sample being filled: a bit per ordinal. */
+  seen: u64;
+  /** Readings of declared metrics in all samples. */
+  declared: u32;
+  /** The string just scanned has escapes. */
+  escaped: u32;
+  /** The string just unescaped has half of a surrogate pair. */
+  lone: u32;
+}
+
+@inline
+export function decodingAt(out: usize): Decoding {
+  return changetype<Decoding>(out + DECODED_SCRATCH_AT);
+}
+@inline
+export function numeralOf(d: Decoding): Numeral {
+  return changetype<Numeral>(d.out + NUMERAL_AT);
+}
+@inline
+export function idBuffer(d: Decoding): usize {
+  return d.out + ID_AT;
+}
+/** Bits of members seen: MEMBERS_MAX of them. */
+@inline
+export function seenMembers(d: Decoding): usize {
+  return d.out + SEEN_AT;
+}
+/** A bit per level of nesting, for a payload of brackets alone. */
+@inline
+export function levelBits(d: Decoding): usize {
+  return d.out + LEVELS_AT;
+}
+/** Room for the longest payload. */
+@inline
+export function textBuffer(d: Decoding): usize {
+  return d.out + TEXT_AT;
+}
+@inline
+export function exactScratch(d: Decoding): usize {
+  return d.out + EXACT_AT;
+}
+
+/** The payload cannot be read at `at`: gives 0 for the reader to hand on. */
+@inline
+export function stop(d: Decoding, at: usize): usize {
+  d.trouble = at;
+  return 0;
+}
+
+/** Notes a status of the record; the lowest number wins. */
+export function refuse(d: Decoding, status: i32, at: usize): void {
+  const decoded = decodedAt(d.out);
+  if (decoded.status != OK && decoded.status <= status) return;
+  decoded.status = status;
+  decoded.offset = <u32>(at - d.payload);
+}
+
+// --- samples and readings ------------------------------------------------------------------------
+/** Begins a sample. Beyond the limit the last place is used again: the record is refused. */
+export function openSample(d: Decoding, at: usize): Sample {
+  const decoded = decodedAt(d.out);
+  let index = decoded.sampleCount++;
+  if (index >= <u32>SAMPLES_PER_RECORD_MAX) {
+    refuse(d, LIMIT_EXCEEDED, d.payload);
+    index = SAMPLES_PER_RECORD_MAX - 1;
+  }
+  const sample = sampleAt(d.out, index);
+  sample.eventTimeMs = 0;
+  sample.timeKind = TIME_ABSENT;
+  sample.status = OK;
+  sample.offset = <u32>(at - d.payload);
+  sample.timeOffset = sample.offset;
+  sample.zero = 0;
+  sample.metric = ORDINAL_NONE;
+  sample.readingFirst = decoded.readingCount;
+  d.seen = 0;
+  return sample;
+}
+
+export function closeSample(d: Decoding, sample: Sample): void {
+  sample.readingCount = decodedAt(d.out).readingCount - sample.readingFirst;
+  const missing = channelRequired(d.channel) & ~d.seen;
+  if (missing != 0 && sample.status == OK) {
+    sample.status = REQUIRED_MISSING;
+    sample.metric = <u32>ctz(missing);
+  }
+}
+
+/** The sample's event time; malformed when no table can hold it. */
+export function setTime(sample: Sample, timeMs: i64): void {
+  if (timeMs < EVENT_TIME_MS_MIN || timeMs > EVENT_TIME_MS_MAX) {
+    sample.status = TIME_MALFORMED;
+    return;
+  }
+  sample.eventTimeMs = timeMs;
+  sample.timeKind = TIME_PRESENT;
+}
+
+/** Begins a declared metric's reading, refused or not; false when the sample has one already. */
+@inline
+export function markSeen(d: Decoding, ordinal: u32): bool {
+  const bit = (<u64>1) << ordinal;
+  if ((d.seen & bit) != 0) return false;
+  d.seen |= bit;
+  d.declared++;
+  return true;
+}
+
+/** The next place for a reading; beyond the limit the last one again. */
+@inline
+export function nextReading(d: Decoding, at: usize): Reading {
+  const decoded = decodedAt(d.out);
+  let index = decoded.readingCount++;
+  if (index >= <u32>READINGS_PER_RECORD_MAX) {
+    refuse(d, LIMIT_EXCEEDED, d.payload);
+    index = READINGS_PER_RECORD_MAX - 1;
+  }
+  const reading = readingAt(d.out, index);
+  reading.offset = <u32>(at - d.payload);
+  return reading;
+}
+
+export function addUnknown(d: Decoding, at: usize): void {
+  const reading = nextReading(d, at);
+  reading.ordinal = ORDINAL_NONE;
+  reading.status = METRIC_UNKNOWN;
+  reading.kind = 0;
+  reading.bits = 0;
+}
+
+/** The payload's event id: `bytes` at `idAt`. */
+export function setEventId(d: Decoding, idAt: usize, bytes: u32): void {
+  if (bytes == 0 || bytes > <u32>EVENT_ID_BYTES_MAX) {
+    refuse(d, EVENT_ID_INVALID, d.payload);
+    return;
+  }
+  const decoded: Decoded = decodedAt(d.out);
+  decoded.keyKind = KEY_EVENT_ID;
+  decoded.idAt = idAt;
+  decoded.idBytes = bytes;
+}

@@ -1,0 +1,57 @@
+/**
+ * One payload to one decoded record. In: the channel (address in the plan) and the payload's bytes,
+ * any bytes. Out: `Decoded`, samples and readings behind `out` (decoded.ts). Reads nothing outside
+ * the payload and the plan, writes nothing outside [out, out + DECODED_BYTES), and never traps.
+ */
+import { channelFormat } from '../channel';
+import { Decoding, decodingAt, refuse } from '../cursor';
+import { decodedAt, KEY_NONE } from '../decoded';
+import { FORMAT_JSON, PAYLOAD_BYTES_MAX } from '../shared/abi';
+import {
+  LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP,
+} from '../shared/status';
+import { decodeJson } from './json';
+import { decodeProtobuf } from './protobuf';
+
+export function decodeRecord(
+  plan: usize, channel: usize, payload: usize, payloadBytes: u32, out: usize,
+): void {
+  const d = begin(channel, payload, payloadBytes, out);
+  // What is too long is not read at all: scratch is made for what fits.
+  if (payloadBytes > <u32>PAYLOAD_BYTES_MAX) {
+    refuse(d, LIMIT_EXCEEDED, payload);
+    return;
+  }
+  const read = channelFormat(channel) == FORMAT_JSON ? decodeJson(d) : decodeProtobuf(d);
+  if (!read) refuse(d, PAYLOAD_MALFORMED, d.trouble);
+  const decoded = decodedAt(out);
+  if (d.deepAt != 0) refuse(d, PAYLOAD_TOO_DEEP, d.deepAt);
+  if (d.declared == 0) refuse(d, NO_READINGS, payload);
+  if (decoded.status == OK) return;
+  decoded.sampleCount = 0;
+  decoded.readingCount = 0;
+}
+
+function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): Decoding {
+  const decoded = decodedAt(out);
+  decoded.status = OK;
+  decoded.offset = 0;
+  decoded.keyKind = KEY_NONE;
+  decoded.idBytes = 0;
+  decoded.idAt = 0;
+  decoded.sampleCount = 0;
+  decoded.bootId = 0;
+  decoded.sequence = 0;
+  decoded.readingCount = 0;
+  decoded.zero = 0;
+  const d = decodingAt(out);
+  d.payload = payload;
+  d.end = payload + payloadBytes;
+  d.out = out;
+  d.channel = channel;
+  d.trouble = payload;
+  d.deepAt = 0;
+  d.seen = 0;
+  d.declared = 0;
+  return d;
+}

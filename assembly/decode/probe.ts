@@ -1,0 +1,22 @@
+/**
+ * The decode half alone, for tests: compiled by test/kernel/probe.ts into build/kernel, never part of
+ * the kernel.
+ */
+import { channelTable, findMetric, metricOrdinal, windowTable } from '../channel';
+import { DECODED_BYTES } from '../decoded';
+import {
+  planChannelById, planDeviceAllowed, planFindChannel, planMagicOk, planStatusText,
+  planStatusTextBytes, planTableColumn, planTableColumnBytes, planTableColumnCount,
+} from '../plan';
+import { nameHash } from '../text';
+
+export { decodeRecord } from './decode';
+export {
+  channelTable, findMetric, metricOrdinal, nameHash, planChannelById, planDeviceAllowed,
+  planFindChannel, planMagicOk, planStatusText, planStatusTextBytes, planTableColumn,
+  planTableColumnBytes, planTableColumnCount, windowTable,
+};
+
+export function decodedBytes(): usize {
+  return DECODED_BYTES;
+}

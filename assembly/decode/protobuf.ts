@@ -1,0 +1,241 @@
+/**
+ * Canonical telemetry (proto/telemetry.proto). Fields in any order, unknown ones skipped, the last of
+ * a repeated scalar wins. Refused as PAYLOAD_MALFORMED, at the tag of the innermost field concerned:
+ * what runs past its end, varints beyond 64 bits, tags beyond 32 bits, field number 0, known fields
+ * with another wire type, groups, and a metric twice in one sample.
+ */
+import {
+  channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricOrdinal,
+} from '../channel';
+import {
+  addUnknown, closeSample, Decoding, markSeen, openSample, refuse, setEventId, setTime, stop,
+} from '../cursor';
+import { decodedAt, KEY_BOOT } from '../decoded';
+import { EVENT_ID_INVALID } from '../shared/status';
+import { addBoolean, addDouble, addInteger, addMismatch } from '../validate';
+
+// Tags: field number << 3 | wire type.
+const TELEMETRY_SAMPLES = 0x0a;
+const TELEMETRY_EVENT_ID = 0x12;
+const TELEMETRY_BOOT_ID = 0x19;
+const TELEMETRY_SEQUENCE = 0x20;
+const SAMPLE_TIME = 0x09;
+const SAMPLE_READINGS = 0x12;
+const READING_METRIC = 0x08;
+const READING_NUMBER = 0x11;
+const READING_INTEGER = 0x18;
+const READING_BOOLEAN = 0x20;
+const READING_NAME = 0x2a;
+// Fields of each message: numbered from 1 to this.
+const TELEMETRY_FIELDS = 4;
+const SAMPLE_FIELDS = 2;
+const READING_FIELDS = 5;
+
+const WIRE_VARINT = 0;
+const WIRE_FIXED64 = 1;
+const WIRE_BYTES = 2;
+const WIRE_FIXED32 = 5;
+
+export function decodeProtobuf(d: Decoding): bool {
+  let at = d.payload;
+  const end = d.end;
+  let idAt: usize = 0;
+  let idBytes: u32 = 0;
+  let hasBoot = false;
+  const decoded = decodedAt(d.out);
+  while (at < end) {
+    const tagAt = at;
+    at = readTag(d, at, end);
+    if (at == 0) return false;
+    const tag = <u32>d.varint;
+    if (tag == TELEMETRY_SAMPLES) {
+      at = readLength(d, at, end, tagAt);
+      if (at == 0) return false;
+      const sampleEnd = at + <usize>d.varint;
+      if (!decodeSample(d, at, sampleEnd, tagAt)) return false;
+      at = sampleEnd;
+    } else if (tag == TELEMETRY_EVENT_ID) {
+      at = readLength(d, at, end, tagAt);
+      if (at == 0) return false;
+      idAt = at;
+      idBytes = <u32>d.varint;
+      at += idBytes;
+    } else if (tag == TELEMETRY_BOOT_ID) {
+      if (end - at < 8) return stop(d, tagAt) != 0;
+      hasBoot = true;
+      decoded.bootId = load<u64>(at);
+      at += 8;
+    } else if (tag == TELEMETRY_SEQUENCE) {
+      at = readVarint(d, at, end, tagAt);
+      if (at == 0) return false;
+      hasBoot = true;
+      decoded.sequence = d.varint;
+    } else {
+      at = skipField(d, tag, TELEMETRY_FIELDS, at, end, tagAt);
+      if (at == 0) return false;
+    }
+  }
+  if (idAt != 0) setEventId(d, idAt, idBytes);
+  else if (hasBoot && decoded.sequence != 0) decoded.keyKind = KEY_BOOT;
+  else if (hasBoot) refuse(d, EVENT_ID_INVALID, d.payload);
+  return true;
+}
+
+function decodeSample(d: Decoding, at: usize, end: usize, sampleTag: usize): bool {
+  const sample = openSample(d, sampleTag);
+  let timeMs: i64 = 0;
+  while (at < end) {
+    const tagAt = at;
+    at = readTag(d, at, end);
+    if (at == 0) return false;
+    const tag = <u32>d.varint;
+    if (tag == SAMPLE_READINGS) {
+      at = readLength(d, at, end, tagAt);
+      if (at == 0) return false;
+      const readingEnd = at + <usize>d.varint;
+      if (!decodeReading(d, at, readingEnd, tagAt)) return false;
+      at = readingEnd;
+    } else if (tag == SAMPLE_TIME) {
+      if (end - at < 8) return stop(d, tagAt) != 0;
+      timeMs = load<i64>(at);
+      at += 8;
+    } else {
+      at = skipField(d, tag, SAMPLE_FIELDS, at, end, tagAt);
+      if (at == 0) return false;
+    }
+  }
+  if (timeMs != 0) setTime(sample, timeMs);
+  closeSample(d, sample);
+  return true;
+}
+
+function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): bool {
+  let metric: u64 = 0;
+  let nameAt: usize = 0;
+  let nameBytes: u32 = 0;
+  let valueTag: u32 = 0;
+  let bits: u64 = 0;
+  while (at < end) {
+    const tagAt = at;
+    at = readTag(d, at, end);
+    if (at == 0) return false;
+    const tag = <u32>d.varint;
+    if (tag == READING_NUMBER) {
+      if (end - at < 8) return stop(d, tagAt) != 0;
+      bits = load<u64>(at);
+      valueTag = tag;
+      at += 8;
+    } else if (tag == READING_METRIC) {
+      at = readVarint(d, at, end, tagAt);
+      metric = d.varint;
+    } else if (tag == READING_INTEGER || tag == READING_BOOLEAN) {
+      at = readVarint(d, at, end, tagAt);
+      bits = d.varint;
+      valueTag = tag;
+    } else if (tag == READING_NAME) {
+      at = readLength(d, at, end, tagAt);
+      nameAt = at;
+      nameBytes = <u32>d.varint;
+      if (at != 0) at += nameBytes;
+    } else {
+      at = skipField(d, tag, READING_FIELDS, at, end, tagAt);
+    }
+    if (at == 0) return false;
+  }
+  const found = resolve(d.channel, metric, nameAt, nameBytes);
+  if (found == 0) {
+    if (!channelIgnoresUnknown(d.channel)) addUnknown(d, readingTag);
+    return true;
+  }
+  if (!markSeen(d, metricOrdinal(found))) return stop(d, readingTag) != 0;
+  if (valueTag == READING_NUMBER) addDouble(d, found, reinterpret<f64>(bits), readingTag);
+  else if (valueTag == READING_INTEGER) addInteger(d, found, zigzag(bits), readingTag);
+  else if (valueTag == READING_BOOLEAN) addBoolean(d, found, bits != 0, readingTag);
+  else addMismatch(d, found, readingTag);
+  return true;
+}
+
+@inline
+function zigzag(value: u64): i64 {
+  return <i64>(value >> 1) ^ -(<i64>(value & 1));
+}
+
+/** The metric in use with that number (ordinal + 1), or else with that name; 0 = none. */
+@inline
+function resolve(channel: usize, metric: u64, nameAt: usize, nameBytes: u32): usize {
+  if (metric == 0) return nameAt == 0 ? 0 : findMetric(channel, nameAt, nameBytes);
+  const ordinal = metric - 1;
+  if (ordinal >= channelMetricCount(channel)) return 0;
+  return ((channelActive(channel) >> ordinal) & 1) == 0 ? 0 : metricAt(channel, <u32>ordinal);
+}
+
+// --- wire ---------------------------------------------------------------------------------------
+/** A tag, into d.varint: below 2^32, with a field number above 0. */
+@inline
+function readTag(d: Decoding, at: usize, end: usize): usize {
+  const first = <u32>load<u8>(at);
+  if (first < 0x80 && first >= 8) {
+    d.varint = first;
+    return at + 1;
+  }
+  return readLongTag(d, at, end);
+}
+
+function readLongTag(d: Decoding, at: usize, end: usize): usize {
+  const next = readVarint(d, at, end, at);
+  if (next == 0) return 0;
+  return d.varint >> 32 != 0 || d.varint < 8 ? stop(d, at) : next;
+}
+
+/** A varint of up to 64 bits in up to 10 bytes, into d.varint. */
+@inline
+function readVarint(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
+  if (at < end) {
+    const first = <u32>load<u8>(at);
+    if (first < 0x80) {
+      d.varint = first;
+      return at + 1;
+    }
+  }
+  return readLongVarint(d, at, end, tagAt);
+}
+
+function readLongVarint(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
+  let value: u64 = 0;
+  let shift: u64 = 0;
+  while (at < end) {
+    const byte = <u64>load<u8>(at++);
+    // The tenth byte has room for one bit.
+    if (shift == 63 && byte > 1) return stop(d, tagAt);
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) {
+      d.varint = value;
+      return at;
+    }
+    shift += 7;
+  }
+  return stop(d, tagAt);
+}
+
+/** A length that fits before `end`, into d.varint. */
+@inline
+function readLength(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
+  const next = readVarint(d, at, end, tagAt);
+  if (next == 0) return 0;
+  return d.varint > <u64>(end - next) ? stop(d, tagAt) : next;
+}
+
+/** Passes over a field that is not one of the message's own, which are numbered 1 … known. */
+function skipField(
+  d: Decoding, tag: u32, known: u32, at: usize, end: usize, tagAt: usize,
+): usize {
+  const wire = tag & 7;
+  if (tag >> 3 <= known) return stop(d, tagAt);
+  if (wire == WIRE_VARINT) return readVarint(d, at, end, tagAt);
+  if (wire == WIRE_BYTES) {
+    const next = readLength(d, at, end, tagAt);
+    return next == 0 ? 0 : next + <usize>d.varint;
+  }
+  const bytes: usize = wire == WIRE_FIXED64 ? 8 : wire == WIRE_FIXED32 ? 4 : 0;
+  return bytes == 0 || end - at < bytes ? stop(d, tagAt) : at + bytes;
+}
