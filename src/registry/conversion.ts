@@ -2,8 +2,8 @@
  * From the unit a device sends to the canonical one. In: two UCUM codes. Out: the numbers of
  * canonical = scale · raw + offset, each the double nearest to the exact value; or what is wrong.
  */
-import ucum from '@lhncbc/ucum-lhc';
 import { toNumber } from './rational.ts';
+import { suggestUnit } from './ucum.ts';
 import { affine, basesText, readUnit, type Unit, UnitError } from './unit.ts';
 
 export interface Conversion {
@@ -80,19 +80,11 @@ function tryRead(code: string): Unit | UnitError {
 }
 
 function invalid(code: string, error: UnitError): UnitProblem {
-  const near = usual(code) ?? suggestion(code);
+  const near = usual(code) ?? suggestUnit(code) ?? undefined;
   return near === undefined ? { what: error.message } : { what: error.message, near };
 }
 
 function usual(code: string): string | undefined {
   const key = code.toLowerCase();
   return Object.hasOwn(USUAL, key) ? USUAL[key] : undefined;
-}
-
-/** The library knows names and synonyms; it prints to the console about spaces, so not those. */
-function suggestion(code: string): string | undefined {
-  if (!/^[^\s]{1,64}$/.test(code)) return undefined;
-  const answer = ucum.UcumLhcUtils.getInstance().validateUnitString(code, true);
-  const near = answer.ucumCode ?? answer.suggestions?.[0]?.units[0]?.[0];
-  return near === undefined || near === null || near === code ? undefined : near;
 }

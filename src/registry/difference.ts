@@ -51,7 +51,9 @@ function fieldLines<T extends object>(
   );
   return names.flatMap((name) => {
     const [old, now] = [valueText(name, before[name]), valueText(name, after[name])];
-    return old === now ? [] : [`~ ${title}: ${name.replace(/Ms$/, '')} ${old} → ${now}`];
+    const label = `~ ${title}: ${name.replace(/Ms$/, '')}`;
+    if (old !== now) return [`${label} ${old} → ${now}`];
+    return JSON.stringify(before[name]) === JSON.stringify(after[name]) ? [] : [`${label} changed`];
   });
 }
 

@@ -7,7 +7,6 @@
  *   term      = ['/'] component (('.' | '/') component)*        read from left to right
  *   component = '(' term ')' | {annotation} | digits | [prefix] atom [exponent] [{annotation}]
  */
-import ucum, { type UcumUnit } from '@lhncbc/ucum-lhc';
 import {
   add,
   decimal,
@@ -19,6 +18,7 @@ import {
   rational,
   ZERO,
 } from './rational.ts';
+import { type UcumUnit, unitTables } from './ucum.ts';
 
 export interface Unit {
   readonly factor: Rational;
@@ -176,11 +176,10 @@ function readAtom(symbol: string): Unit {
 
 /**
  * The tables also hold composed units (source LOINC, or none for those cached when they were asked
- * for), whose definitions do not stand for themselves. Getting the utilities first loads the tables.
+ * for), whose definitions do not stand for themselves.
  */
 function findEntry(symbol: string): UcumUnit | null {
-  ucum.UcumLhcUtils.getInstance();
-  const entry = ucum.UnitTables.getInstance().getUnitByCode(symbol);
+  const entry = unitTables().getUnitByCode(symbol);
   const own = entry?.csCode_ === symbol && entry.source_ === 'UCUM';
   return own ? entry : null;
 }

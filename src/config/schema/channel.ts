@@ -116,6 +116,9 @@ export const CHANNEL_SCHEMA = section('A channel.', {
   retention: dictionary(
     'How long rows are kept: `readings` (samples), and windows by length, such as `1m`.',
     { pattern: '^(readings|[1-9][0-9]{0,8}(ms|s|m|h|d))$', what: 'readings or a window’s length' },
-    retention('How long.', { range: RETENTION_RANGE, zero: 'forever' }),
+    retention('How long.', {
+      range: RETENTION_RANGE,
+      byDefault: '14d readings, 90d windows below 1h, 5y longer ones; forever when historical',
+    }),
   ),
 });

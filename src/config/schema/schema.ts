@@ -47,10 +47,9 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
       default: '4GiB',
       range: ['16MiB', '64TiB'],
     }),
-    retention: retention('How long the log is kept for replay.', {
+    retention: retention('How long the log is kept for replay; forever: until maxBytes.', {
       default: '7d',
       range: ['1h', '10y'],
-      zero: 'forever (until maxBytes)',
     }),
   }),
   nats: section('NATS: embedded, or a server of yours.', {
@@ -179,7 +178,6 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
     retention: retention('How long they are kept.', {
       default: '7d',
       range: ['1h', '10y'],
-      zero: 'forever',
     }),
   }),
   shadows: section('The reported state of each device.', {

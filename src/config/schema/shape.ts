@@ -133,8 +133,10 @@ function describe(error: ErrorObject, path: ConfigPath): ConfigProblem | null {
       const allowed = schema.enum.join(', ');
       return { path, what: 'is not one of its values', given, allowed, near };
     }
-    case 'type':
-      return { path, what: `must be ${typeText(schema)}`, given };
+    case 'type': {
+      const near = typeof given === 'number' && schema.type === 'string' ? `'${given}'` : undefined;
+      return { path, what: `must be ${typeText(schema)}`, given, near };
+    }
     default:
       if (error.propertyName !== undefined) return null;
       return { path, ...describeLimit(error, schema), given };
@@ -167,12 +169,25 @@ function describeLimit(error: ErrorObject, schema: AnySchemaObject) {
   }
 }
 
-export function rangeText(schema: AnySchemaObject, parse: Parse, format: (n: number) => string) {
+function rangeText(schema: AnySchemaObject, parse: Parse, format: (n: number) => string): string {
   const range = (schema.durationRange ?? schema.sizeRange) as [string, string];
-  const forever = schema.type === 'string' && String(schema.pattern).includes('forever');
+  const forever = String(schema.pattern).includes('forever');
   const text = range.map((end) => (parse(end) === 0 ? end : format(parse(end) ?? 0))).join(' … ');
   return forever ? `${text}, forever` : text;
 }
+
+/** What may be given, in a few words. */
+export function allowedText(schema: AnySchemaObject): string {
+  if (schema.durationRange !== undefined) return rangeText(schema, parseDuration, formatDuration);
+  if (schema.sizeRange !== undefined) return rangeText(schema, parseSize, formatSize);
+  if (schema.minimum !== undefined) return `${schema.minimum} … ${schema.maximum}`;
+  if (schema.type !== 'array') return `${typeText(schema)}${orNull(schema)}`;
+  const most = schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`;
+  return `a list of: ${allowedText(schema.items)}${most}`;
+}
+
+const orNull = (schema: AnySchemaObject) =>
+  [schema.type].flat().includes('null') ? ' or null' : '';
 
 function typeText(schema: AnySchemaObject): string {
   if (schema.what !== undefined) return schema.what;
