@@ -23,7 +23,7 @@ import {
   type NatsLink,
 } from './log/index.ts';
 import type { Config } from './model/config.ts';
-import type { Ingest, LogAppender, LogReader } from './model/doors.ts';
+import type { FactSink, Ingest, LogAppender, LogReader } from './model/doors.ts';
 import type { OperatingError } from './model/error.ts';
 import type { Plan } from './model/plan.ts';
 import { createReadModel, type ReadModel } from './readmodel/index.ts';
@@ -37,6 +37,9 @@ import {
   serveChannels,
 } from './registry/index.ts';
 import { appendPlan, createRuntime, type Runtime } from './runtime/index.ts';
+
+/** Rows still on their way get this long; the log has them for the next start. */
+const SINK_STOP_MS = 3_000;
 
 export interface NatsEndpoint {
   readonly url: string;
@@ -85,12 +88,11 @@ export async function createMillrace(options: MillraceOptions): Promise<Millrace
     await ensureStreams(link, streamOptions(options));
     const appender = createLogAppender({ link, logId: config.log.id });
     const reader = createLogReader({ link, logId: config.log.id });
-    const readModel = await startReadModel(options, clock);
-    closers.unshift(() => readModel.stop());
-    const planning = await startPlan(options, { link, readModel, appender, clock });
     const facts = createFactSink({ nc: link.nc, format: config.facts.format });
     closers.unshift(() => facts.stop());
-    readModel.onRefused((letters) => void facts.deadLetters(letters));
+    const readModel = await startReadModel(options, facts, clock);
+    closers.unshift(() => readModel.stop(SINK_STOP_MS));
+    const planning = await startPlan(options, { link, readModel, appender, clock });
     const kernel = await createKernel({
       build: config.kernel.build,
       workers: config.kernel.workers,
@@ -155,14 +157,20 @@ function streamOptions({ config, storeBytesMax }: MillraceOptions) {
   };
 }
 
-async function startReadModel(options: MillraceOptions, clock: Clock): Promise<ReadModel> {
+/** Rows that ClickHouse refuses for good become dead letters like any other rejection. */
+async function startReadModel(
+  options: MillraceOptions,
+  facts: FactSink,
+  clock: Clock,
+): Promise<ReadModel> {
   const readModel = createReadModel({
     ...options.clickhouse,
     log: options.config.log.id,
     clock,
-    onTrouble: (error) => options.onTrouble('ClickHouse', error),
+    onTrouble: (error) => error && options.onTrouble('ClickHouse', error),
+    onRefused: ({ letter }) => void facts.deadLetters([letter]),
   });
-  await readModel.migrate();
+  await readModel.start();
   return readModel;
 }
 

@@ -1,0 +1,192 @@
+/**
+ * A whole Millrace as a user starts it: `millrace up` in a process of its own, on free ports and a
+ * temporary folder, and the other commands against it. Ended by process id, also when a test fails.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { systemClock } from '../../src/base/clock.ts';
+import type { RunState } from '../../src/cli/run-file.ts';
+
+const UP_MS_MAX = 90_000;
+const isSource = import.meta.url.endsWith('.ts');
+const cli = fileURLToPath(
+  new URL(isSource ? '../../src/cli/main.ts' : '../../src/cli/main.js', import.meta.url),
+);
+const node = isSource ? ['--import', 'tsx'] : [];
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command to its end. */
+export function millrace(...args: string[]): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...node, cli, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+export class Instance {
+  readonly folder: string;
+  readonly #args: readonly string[];
+  #child: ChildProcess | null = null;
+  #stderr = '';
+
+  /** `args` are those of `up` beyond ports, folder and JSON. */
+  constructor(...args: string[]) {
+    this.folder = mkdtempSync(join(tmpdir(), 'millrace-journey-'));
+    this.#args = args;
+  }
+
+  async start(): Promise<void> {
+    const args = ['up', '--json', '--ports', 'auto', '--data-dir', this.folder, ...this.#args];
+    const child = spawn(process.execPath, [...node, cli, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    this.#stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
+    const lines = createInterface({ input: child.stdout });
+    await new Promise<void>((resolve, reject) => {
+      const fail = (why: string) => reject(new Error(`millrace up ${why}: ${this.#stderr}`));
+      const timer = setTimeout(() => fail(`was not up in ${UP_MS_MAX} ms`), UP_MS_MAX);
+      child.once('exit', (code) => {
+        clearTimeout(timer);
+        fail(`ended with ${code}`);
+      });
+      lines.on('line', (line) => {
+        if (!line.startsWith('{"up":true')) return;
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  get state(): RunState {
+    return JSON.parse(readFileSync(join(this.folder, 'run.json'), 'utf8')) as RunState;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? -1;
+  }
+
+  /** Another command against this instance. */
+  command(...args: string[]): Promise<CommandResult> {
+    return millrace(...args, '--data-dir', this.folder);
+  }
+
+  async rows<Row>(sql: string): Promise<Row[]> {
+    const { url, user, password, database } = this.state.clickhouse;
+    const at = new URL(url);
+    at.searchParams.set('database', database);
+    at.searchParams.set('default_format', 'JSONEachRow');
+    at.searchParams.set('output_format_json_quote_64bit_integers', '1');
+    const reply = await fetch(at, {
+      method: 'POST',
+      body: sql,
+      headers: { 'X-ClickHouse-User': user, 'X-ClickHouse-Key': password },
+    });
+    const text = await reply.text();
+    if (!reply.ok) throw new Error(`${sql}: ${text}`);
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Row);
+  }
+
+  /** Polls until `check` gives true; fails with what it last saw. */
+  async until(what: string, check: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+    const endMs = systemClock.monotonicMs() + withinMs;
+    while (!(await check())) {
+      if (systemClock.monotonicMs() > endMs) {
+        throw new Error(`not within ${withinMs} ms: ${what}; ${this.#stderr.slice(-2000)}`);
+      }
+      await systemClock.wait(100);
+    }
+  }
+
+  /** An orderly end, as by Ctrl-C. */
+  async stop(): Promise<number> {
+    return this.#end('SIGINT');
+  }
+
+  /** kill -9 of the process and everything it started, at once. */
+  async kill(): Promise<void> {
+    const victims = this.#child ? descendants(this.pid) : [];
+    for (const pid of [this.pid, ...victims]) signal(pid, 'SIGKILL');
+    await this.#end('SIGKILL');
+    for (const pid of victims) while (isRunning(pid)) await systemClock.wait(10);
+  }
+
+  /** Ends what runs and removes the folder. */
+  async dispose(): Promise<void> {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #end(how: 'SIGINT' | 'SIGKILL'): Promise<number> {
+    const child = this.#child;
+    this.#child = null;
+    if (!child || child.exitCode !== null || child.signalCode !== null) {
+      return child?.exitCode ?? 0;
+    }
+    const ended = new Promise<number>((resolve) => {
+      child.once('exit', (code) => resolve(code ?? -1));
+    });
+    child.kill(how);
+    return ended;
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it ended by itself
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
+
+/** Children, grandchildren … by /proc. */
+export function descendants(root: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // it ended while we looked
+    }
+  }
+  const found: number[] = [];
+  for (let frontier = [root]; frontier.length > 0; ) {
+    frontier = [...parents].filter(([, parent]) => frontier.includes(parent)).map(([pid]) => pid);
+    found.push(...frontier);
+  }
+  return found;
+}
