@@ -212,7 +212,7 @@ function checkShape(shape: Shape, table: Table, database: string): void {
     throw conflict(`has engine ${existing.engine}; expected ReplacingMergeTree`);
   }
   const sortingKey = table.orderBy.join(', ');
-  if (existing.sortingKey.replaceAll('`', '') !== sortingKey) {
+  if (existing.sortingKey.replace(/[`()]/g, '') !== sortingKey) {
     throw conflict(`is sorted by (${existing.sortingKey}); expected (${sortingKey})`);
   }
   const columns = shape.columns.get(table.name);
