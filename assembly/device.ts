@@ -1,0 +1,177 @@
+/**
+ * Devices: one compact block each, and the index that finds them. A block holds everything the
+ * partition knows of a device, packed without gaps, so that its bytes depend on the log alone:
+ *
+ *   ┌ Device ┬ identity ┬ boots (boot.ts) ┬ id ring (ring.ts) ┬ channels by id (channel.ts) ┐
+ *
+ * Parts grow by `insertBytes`, which moves what lies behind (and, when the block is full, the block):
+ * addresses into a block are stale after it, offsets in front of the place are not.
+ */
+import {
+  INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, setMark, slotAt,
+} from './memory';
+import { poolAllocate, poolFits, poolFree, poolRoom } from './pool';
+import { equalBytes, nameHash } from './text';
+
+/** Device.flags: reached, or a window fired, since a flush point last visited it. */
+export const DEVICE_UNVISITED: u32 = 1;
+/** Reached by a record since its shadow was last published. */
+export const DEVICE_UNPUBLISHED: u32 = 2;
+
+@unmanaged
+export class Device {
+  /** Of the whole block, a multiple of 8. */
+  bytes: u32;
+  slot: u32;
+  identityBytes: u32;
+  bootsBytes: u32;
+  ringBytes: u32;
+  bootCount: u32;
+  channelCount: u32;
+  flags: u32;
+  /** Cells that are dirty, and cells that are unfired, of all channels. */
+  dirty: u32;
+  unfired: u32;
+  ringCapacity: u32;
+  ringCount: u32;
+  ringHead: u32;
+  ringStride: u32;
+  letterCount: u64;
+  letterMinute: i64;
+  firstSeen: i64;
+  lastSeen: i64;
+  /** Greatest stored event time, NONE before the first. */
+  lastEvent: i64;
+  lastShadow: i64;
+  records: u64;
+  readings: u64;
+  rejected: u64;
+  duplicates: u64;
+  bootFloor: i64;
+  idFloor: i64;
+}
+export const DEVICE_BYTES: usize = offsetof<Device>();
+/** A new block of the longest identity, growth included: what registering may take. */
+export const REGISTER_BYTES: usize = 640;
+
+@inline export function aligned(bytes: u32): u32 { return (bytes + 7) & ~7; }
+@inline export function deviceOf(slot: u32): Device { return changetype<Device>(slotAt(slot).block); }
+/** Three strings, each with a length byte before it: as in a Native column. */
+@inline export function identityOf(device: Device): usize { return changetype<usize>(device) + DEVICE_BYTES; }
+@inline export function bootsOf(device: Device): usize { return identityOf(device) + aligned(device.identityBytes); }
+@inline export function ringOf(device: Device): usize { return bootsOf(device) + device.bootsBytes; }
+@inline export function channelsOf(device: Device): usize { return ringOf(device) + device.ringBytes; }
+
+@inline
+export function touchDevice(slot: u32): void {
+  setMark(MARK_CHANGED, slot);
+}
+
+/** Makes the next flush point visit the device. */
+@inline
+export function unvisited(device: Device, flags: u32): void {
+  device.flags |= flags;
+  setMark(MARK_FLUSH, device.slot);
+}
+
+// --- growth ------------------------------------------------------------------------------------------
+@inline
+function roomFor(bytes: usize): usize {
+  return (bytes + (bytes >> 3) + 127) & ~63;
+}
+
+/** True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps. */
+export function growthFits(bytes: usize, growth: usize): bool {
+  // Blocks grow by an eighth at least, old and new lie side by side: nine times the last one.
+  const last = roomFor(bytes + growth);
+  return growth == 0 || poolFits(last * (growth > 4096 ? 9 : 4));
+}
+
+/** Opens a gap of zeros at `offset` of the block. Room was checked by `growthFits`. */
+export function insertBytes(slot: u32, offset: usize, bytes: usize): void {
+  const entry = slotAt(slot);
+  const old = entry.block;
+  const used = <usize>load<u32>(old);
+  let block = old;
+  if (used + bytes > poolRoom(old)) {
+    block = poolAllocate(roomFor(used + bytes));
+    assert(block != 0, 'room for a device block was checked before');
+    memory.copy(block, old, offset);
+    entry.block = block;
+  }
+  memory.copy(block + offset + bytes, old + offset, used - offset);
+  memory.fill(block + offset, 0, bytes);
+  store<u32>(block, <u32>(used + bytes));
+  if (block != old) poolFree(old);
+}
+
+/** Closes a gap. The block stays where it is. */
+export function removeBytes(slot: u32, offset: usize, bytes: usize): void {
+  const block = slotAt(slot).block;
+  const used = <usize>load<u32>(block);
+  memory.copy(block + offset, block + offset + bytes, used - offset - bytes);
+  store<u32>(block, <u32>(used - bytes));
+}
+
+// --- index -------------------------------------------------------------------------------------------
+/** Slot of the device with this identity (three strings, lengths in front), −1 when there is none. */
+export function findDevice(identity: usize, bytes: u32): i32 {
+  const hash = nameHash(identity, bytes);
+  const c = control();
+  let place = hash & c.indexMask;
+  while (true) {
+    const at = c.index + <usize>place * INDEX_BYTES;
+    const slot = load<u32>(at, 4);
+    if (slot == 0) return -1;
+    if (load<u32>(at) == hash) {
+      const device = deviceOf(slot - 1);
+      if (device.identityBytes == bytes && equalBytes(identityOf(device), identity, bytes)) {
+        return <i32>(slot - 1);
+      }
+    }
+    place = (place + 1) & c.indexMask;
+  }
+}
+
+export function indexDevice(slot: u32): void {
+  const device = deviceOf(slot);
+  const hash = nameHash(identityOf(device), device.identityBytes);
+  const c = control();
+  let place = hash & c.indexMask;
+  while (load<u32>(c.index + <usize>place * INDEX_BYTES, 4) != 0) place = (place + 1) & c.indexMask;
+  const at = c.index + <usize>place * INDEX_BYTES;
+  store<u32>(at, hash);
+  store<u32>(at, slot + 1, 4);
+}
+
+/** True when a device can be registered without running out of memory. */
+export function registerFits(): bool {
+  const c = control();
+  return c.deviceCount < c.slotsMax && poolFits(REGISTER_BYTES);
+}
+
+/** Gives the device the next slot. Room was checked by `registerFits`. */
+export function registerDevice(identity: usize, bytes: u32): u32 {
+  const used = DEVICE_BYTES + aligned(bytes);
+  const block = poolAllocate(roomFor(used));
+  assert(block != 0, 'room for a new device was checked before');
+  memory.fill(block, 0, used);
+  const c = control();
+  const slot = c.deviceCount++;
+  const entry = slotAt(slot);
+  entry.block = block;
+  entry.heapAt = 0;
+  const device = changetype<Device>(block);
+  device.bytes = <u32>used;
+  device.slot = slot;
+  device.identityBytes = bytes;
+  device.lastEvent = NONE;
+  device.lastShadow = NONE;
+  device.bootFloor = NONE;
+  device.idFloor = NONE;
+  device.firstSeen = durable().logClock;
+  memory.copy(identityOf(device), identity, bytes);
+  durable().deviceCount = c.deviceCount;
+  indexDevice(slot);
+  return slot;
+}

@@ -1,0 +1,76 @@
+/**
+ * The flush point: a tick, or a sequence ≡ 0 mod FLUSH_SEQUENCES. Visits the devices that have
+ * something unflushed in slot order: dirty windows, evictions, then row and shadow when due; last the
+ * ledger. One section of a device, or its shadow, is one unit of work.
+ */
+import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
+import { MARK_FLUSH, NONE, clearMark, control, durable, nextMarked } from './memory';
+import { planChannelById, planShadowIntervalMs } from './plan';
+import { rowsFull, stageDevice, stageLedger } from './rows';
+import { Section, sectionAt } from './series';
+import { timersPending } from './timer';
+import { flushCells } from './window';
+import { turnOf } from './work';
+
+/** Goes on at the turn's flush cursors; false when an output region is full. */
+export function flushDevices(): bool {
+  const turn = turnOf();
+  const c = control();
+  for (;;) {
+    const slot = nextMarked(MARK_FLUSH, turn.flushSlot);
+    if (slot >= c.deviceCount) break;
+    if (slot != turn.flushSlot) {
+      turn.flushSlot = slot;
+      turn.flushSection = 0;
+    }
+    if (!flushDevice(slot)) return false;
+    turn.flushSlot = slot + 1;
+    turn.flushSection = 0;
+  }
+  if (rowsFull()) return false;
+  if (durable().blockChanged != 0) stageLedger();
+  return true;
+}
+
+function flushDevice(slot: u32): bool {
+  const turn = turnOf();
+  while (turn.flushSection < deviceOf(slot).channelCount) {
+    if (rowsFull()) return false;
+    const device = deviceOf(slot);
+    const at = sectionAt(device, turn.flushSection);
+    const channel = planChannelById(control().plan, changetype<Section>(at).channel);
+    flushCells(slot, at - changetype<usize>(device), channel);
+    turn.flushSection++;
+  }
+  if (rowsFull()) return false;
+  const device = deviceOf(slot);
+  device.flags &= ~DEVICE_UNVISITED;
+  touchDevice(slot);
+  if (shadowDue(device)) {
+    stageDevice(device);
+    device.lastShadow = durable().logClock;
+    device.flags &= ~DEVICE_UNPUBLISHED;
+  }
+  if (device.flags == 0) clearMark(MARK_FLUSH, slot);
+  return true;
+}
+
+@inline
+function shadowDue(device: Device): bool {
+  if ((device.flags & DEVICE_UNPUBLISHED) == 0) return false;
+  if (device.lastShadow == NONE) return true;
+  return durable().logClock - device.lastShadow >= planShadowIntervalMs(control().plan);
+}
+
+/** True when only a tick would bring something out: windows, shadows or the ledger's row. */
+export function needsTicks(): bool {
+  if (durable().blockChanged != 0 || timersPending()) return true;
+  const c = control();
+  let slot = nextMarked(MARK_FLUSH, 0);
+  while (slot < c.deviceCount) {
+    const device = deviceOf(slot);
+    if (device.dirty > 0 || (device.flags & DEVICE_UNPUBLISHED) != 0) return true;
+    slot = nextMarked(MARK_FLUSH, slot + 1);
+  }
+  return false;
+}

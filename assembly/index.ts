@@ -1,0 +1,83 @@
+/**
+ * The kernel's ABI: all of its exports. Addresses and bytes are u32, results are RESULT_ codes of
+ * shared/control.ts; everything wider is left in the control block. The module has no mutable globals
+ * and no managed objects: every call takes the partition's memory as it finds it.
+ */
+import { CHUNK_BYTES_MAX, ABI_VERSION, SEMANTICS_VERSION } from './shared/abi';
+import {
+  BLOCKS_AT, DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut,
+  mapIsRight,
+} from './memory';
+import { poolAllocate, poolFits, poolFree, poolOpen } from './pool';
+import { RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD, STATE_BASE } from './shared/control';
+import { exportBegin, exportEnd, exportNext, hashState, importChunk, importEnd } from './state';
+import { fnv1a64, fnv1a64Byte, FNV_OFFSET } from './text';
+import { rebuildTimers } from './timer';
+import { beginTurn, continueTurn } from './turn';
+import { needsTicks } from './flush';
+
+/** Version of this interface, and of what the kernel computes. */
+export function abi_version(): u32 { return ABI_VERSION; }
+export function semantics_version(): u32 { return SEMANTICS_VERSION; }
+
+/** The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced. */
+export function data_end(): u32 { return mapIsRight() ? <u32>__heap_base : 0; }
+
+/** Bytes of `Durable`: a second check that host and kernel mean the same state. */
+export function header_bytes(): u32 { return <u32>DURABLE_BYTES; }
+
+/** Lays out a fresh memory of zeros; it has no plan yet. */
+export function open(memoryBytes: u32, partition: u32, generation: u32): i32 {
+  const c = control();
+  const pool = layOut(memoryBytes);
+  if (pool == 0) return RESULT_MEMORY_FULL;
+  poolOpen(pool, memoryBytes);
+  c.abi = ABI_VERSION;
+  c.partition = partition;
+  c.input = <u32>INPUT_AT;
+  c.blocks = <u32>BLOCKS_AT;
+  c.export = <u32>EXPORT_AT;
+  c.skips = <u32>SKIPS_AT;
+  durable().generation = generation;
+  return RESULT_DONE;
+}
+
+/** Room for a plan image, behind it for the plan's text; 0 when there is none. */
+export function plan_room(bytes: u32): u32 { return <u32>poolAllocate(bytes); }
+
+/**
+ * Puts the image at `plan` in force. `text` bytes behind `image` are the plan record's body: they are
+ * chained into the state when a plan record is pending, and not when a checkpoint is restored.
+ */
+export function plan_use(plan: u32, image: u32, text: u32): void {
+  const c = control();
+  if (c.plan != 0) poolFree(c.plan);
+  c.plan = plan;
+  if (c.planPending != 0) {
+    const d = durable();
+    let hash = FNV_OFFSET;
+    for (let i: u64 = 0; i < 64; i += 8) hash = fnv1a64Byte(hash, <u32>(d.planHash >> i) & 255);
+    d.planHash = fnv1a64(hash, plan + image, text);
+    c.planPending = 0;
+  }
+  rebuildTimers();
+}
+
+/** Applies the chunk of `bytes` in input region 0 or 1. */
+export function turn(region: u32, bytes: u32): i32 { return beginTurn(INPUT_AT + region * CHUNK_BYTES_MAX, bytes); }
+export function resume(): i32 { return continueTurn(); }
+
+/** Captures what changed (or all); then `export_next` until 0, then `export_end`. */
+export function export_begin(all: u32): void { exportBegin(all); }
+export function export_next(): u32 { return exportNext(); }
+export function export_end(acknowledged: u32): void { exportEnd(acknowledged); }
+
+export function import_chunk(bytes: u32): i32 { return importChunk(bytes); }
+export function import_end(): i32 {
+  const result = importEnd();
+  if (result == RESULT_DONE) control().needsTicks = needsTicks() ? 1 : 0;
+  return result;
+}
+
+/** Leaves the hash of the state in the control block. */
+export function state_hash(): void { hashState(); }

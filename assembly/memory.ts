@@ -1,0 +1,228 @@
+/**
+ * The map of a partition's memory and the fixed records at its start. Nothing here computes.
+ *
+ *  0 ┌ read-only data of the module (tables of the decoders) ┐ below STATE_BASE
+ *    ├ control · durable · turn · pool lists · stage tables · skips        64 KiB
+ *    ├ decoded record                                                     704 KiB
+ *    ├ two input regions                                                    2 MiB
+ *    ├ staged rows                                                          6 MiB
+ *    ├ sealed blocks                                                        9 MiB
+ *    ├ one export chunk                                                   576 KiB
+ *    ├ slots · identity index · timer heap · marks        by the memory's size
+ *    └ pool: device blocks and the plan image             the rest
+ *
+ * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or is
+ * built anew from them.
+ */
+import { CHUNK_BYTES_MAX } from './shared/abi';
+import {
+  CONTROL_BLOCK_COUNT_AT, CONTROL_LETTER_AT, CONTROL_LOG_CLOCK_AT, CONTROL_PLAN_AT,
+  CONTROL_PLAN_PENDING_AT, CONTROL_SEQUENCE_AT, CONTROL_SKIP_COUNT_AT, CONTROL_SLOTS_MAX_AT,
+  CONTROL_STATE_HASH_AT, CONTROL_TURN_WORD_AT, SKIPS_MAX, SKIP_BYTES, STATE_BASE,
+} from './shared/control';
+import { STATUS_COUNT } from './shared/status';
+import { DECODED_BYTES } from './decoded';
+
+export const NONE: i64 = i64.MIN_VALUE;
+
+const KIB: usize = 1024;
+export const CONTROL_AT: usize = STATE_BASE;
+export const DURABLE_AT: usize = CONTROL_AT + 1 * KIB;
+export const TURN_AT: usize = CONTROL_AT + 3 * KIB;
+export const POOL_AT: usize = CONTROL_AT + 5 * KIB;
+export const SKIPS_AT: usize = CONTROL_AT + 8 * KIB;
+/** Descriptors of sealed blocks: at most one per table. */
+export const BLOCKS_AT: usize = SKIPS_AT + SKIPS_MAX * SKIP_BYTES;
+export const TABLES_MAX: usize = 1296;
+export const STAGE_TABLES_AT: usize = BLOCKS_AT + TABLES_MAX * 16;
+export const DECODED_AT: usize = CONTROL_AT + 64 * KIB;
+export const INPUT_AT: usize = DECODED_AT + 704 * KIB;
+export const STAGE_AT: usize = INPUT_AT + 2 * CHUNK_BYTES_MAX;
+export const STAGE_BYTES: usize = 6144 * KIB;
+export const OUTPUT_AT: usize = STAGE_AT + STAGE_BYTES;
+export const OUTPUT_BYTES: usize = 9216 * KIB;
+export const EXPORT_AT: usize = OUTPUT_AT + OUTPUT_BYTES;
+/** Import chunks are put here too. */
+export const EXPORT_BYTES: usize = 576 * KIB;
+export const VARIABLE_AT: usize = EXPORT_AT + EXPORT_BYTES;
+
+/**
+ * Most that one unit of work stages or seals: 260 windows of 64 metrics (all windows of a channel
+ * fire at once) and a sample row, or the shadow of a device with 256 channels.
+ */
+export const STAGE_RESERVE: usize = 2048 * KIB;
+export const OUTPUT_RESERVE: usize = 4096 * KIB;
+
+/** Pool bytes per slot: a device is never smaller than about half of it. */
+const BYTES_PER_SLOT: usize = 768;
+
+/** What the host reads; offsets are those of shared/control.ts (checked when the module starts). */
+@unmanaged
+export class Control {
+  abi: u32;
+  turnWord: u32;
+  position: u64;
+  logClock: i64;
+  sequence: u64;
+  recordIndex: u32;
+  needsTicks: u32;
+  messageOpen: u32;
+  planPending: u32;
+  deviceCount: u32;
+  poolBytes: u32;
+  poolUsed: u32;
+  slotsMax: u32;
+  input: u32;
+  blocks: u32;
+  blockCount: u32;
+  fact: u32;
+  letter: u32;
+  export: u32;
+  skips: u32;
+  skipCount: u32;
+  stateHash: u64;
+  plan: u32;
+  zero: u32;
+  // From here on the kernel's own.
+  slots: usize;
+  index: usize;
+  indexMask: u32;
+  heap: usize;
+  heapCount: u32;
+  marks: usize;
+  markBytes: u32;
+  partition: u32;
+  exportSlot: u32;
+  exportOffset: u32;
+  exportAll: u32;
+  exportDone: u32;
+  importSeen: u32;
+}
+
+/** The partition header: state, hashed and checkpointed. Multiples of 8 bytes, no padding. */
+@unmanaged
+export class Durable {
+  position: u64;
+  logClock: i64;
+  idleFloor: i64;
+  generation: u64;
+  planHash: u64;
+  deviceCount: u64;
+  letterMinute: i64;
+  letterCount: u64;
+  // The ledger block being counted.
+  block: u64;
+  /** 1: changed since its row was last emitted. */
+  blockChanged: u64;
+  messages: u64;
+  gapMessages: u64;
+  recordsIn: u64;
+  stored: u64;
+  partly: u64;
+  duplicate: u64;
+  dedupUnknown: u64;
+  tooLate: u64;
+  rejected: u64;
+  filtered: u64;
+  skipped: u64;
+  readingsDecoded: u64;
+  readingsStored: u64;
+  samplesStored: u64;
+  // Then STATUS_COUNT × records u64 and STATUS_COUNT × readings u64.
+}
+export const DURABLE_RECORDS_AT: usize = 192;
+export const DURABLE_READINGS_AT: usize = DURABLE_RECORDS_AT + STATUS_COUNT * 8;
+export const DURABLE_BYTES: usize = DURABLE_READINGS_AT + STATUS_COUNT * 8;
+
+/** One slot of a device: where its block is and where it stands in the timer heap. */
+@unmanaged
+export class Slot {
+  block: usize;
+  /** Place in the timer heap + 1; 0 = not in it. */
+  heapAt: u32;
+  hash: u32;
+  zero: u32;
+}
+export const SLOT_BYTES: usize = 16;
+export const INDEX_BYTES: usize = 8;
+export const HEAP_BYTES: usize = 16;
+
+/** Bit sets over slots, one behind the other. */
+export const MARK_FLUSH: u32 = 0;
+export const MARK_CHANGED: u32 = 1;
+export const MARK_CAPTURED: u32 = 2;
+
+@inline export function control(): Control { return changetype<Control>(CONTROL_AT); }
+@inline export function durable(): Durable { return changetype<Durable>(DURABLE_AT); }
+@inline
+export function slotAt(slot: u32): Slot {
+  return changetype<Slot>(control().slots + (<usize>slot) * SLOT_BYTES);
+}
+
+@inline
+function wordOf(mark: u32, slot: u32): usize {
+  const c = control();
+  return c.marks + <usize>mark * c.markBytes + ((<usize>slot >> 6) << 3);
+}
+@inline
+export function setMark(mark: u32, slot: u32): void {
+  const at = wordOf(mark, slot);
+  store<u64>(at, load<u64>(at) | (<u64>1 << (slot & 63)));
+}
+@inline
+export function clearMark(mark: u32, slot: u32): void {
+  const at = wordOf(mark, slot);
+  store<u64>(at, load<u64>(at) & ~(<u64>1 << (slot & 63)));
+}
+
+/** Least slot ≥ `from` that has the mark; `deviceCount` or more when there is none. */
+export function nextMarked(mark: u32, from: u32): u32 {
+  const count = control().deviceCount;
+  if (from >= count) return count;
+  let word = load<u64>(wordOf(mark, from)) & (~(<u64>0) << (from & 63));
+  let slot = from & ~63;
+  while (word == 0) {
+    slot += 64;
+    if (slot >= count) return count;
+    word = load<u64>(wordOf(mark, slot));
+  }
+  return slot + <u32>ctz(word);
+}
+
+@inline function alignUp(at: usize, to: usize): usize { return (at + to - 1) & ~(to - 1); }
+
+/** Lays out the parts whose size follows the memory's; gives where the pool begins, 0 = too small. */
+export function layOut(memoryBytes: usize): usize {
+  const c = control();
+  if (memoryBytes < VARIABLE_AT + 4096 * KIB) return 0;
+  const slotsMax = (((memoryBytes - VARIABLE_AT) / BYTES_PER_SLOT) & ~63) + 64;
+  let indexSize: usize = 1024;
+  while (indexSize * 3 < slotsMax * 5) indexSize <<= 1;
+  c.slotsMax = <u32>slotsMax;
+  c.slots = VARIABLE_AT;
+  c.index = alignUp(c.slots + slotsMax * SLOT_BYTES, 64);
+  c.indexMask = <u32>(indexSize - 1);
+  c.heap = c.index + indexSize * INDEX_BYTES;
+  c.marks = alignUp(c.heap + slotsMax * HEAP_BYTES, 64);
+  c.markBytes = <u32>((slotsMax + 64) >> 3) & ~7;
+  return alignUp(c.marks + 3 * <usize>c.markBytes, 4096);
+}
+
+/** That the classes above lie as the host believes; folds to a constant. */
+export function mapIsRight(): bool {
+  return (
+    offsetof<Control>('turnWord') == CONTROL_TURN_WORD_AT &&
+    offsetof<Control>('logClock') == CONTROL_LOG_CLOCK_AT &&
+    offsetof<Control>('sequence') == CONTROL_SEQUENCE_AT &&
+    offsetof<Control>('planPending') == CONTROL_PLAN_PENDING_AT &&
+    offsetof<Control>('slotsMax') == CONTROL_SLOTS_MAX_AT &&
+    offsetof<Control>('blockCount') == CONTROL_BLOCK_COUNT_AT &&
+    offsetof<Control>('letter') == CONTROL_LETTER_AT &&
+    offsetof<Control>('skipCount') == CONTROL_SKIP_COUNT_AT &&
+    offsetof<Control>('stateHash') == CONTROL_STATE_HASH_AT &&
+    offsetof<Control>('plan') == CONTROL_PLAN_AT &&
+    offsetof<Durable>() == DURABLE_RECORDS_AT &&
+    STAGE_TABLES_AT + TABLES_MAX * 16 <= DECODED_AT &&
+    DECODED_AT + DECODED_BYTES <= INPUT_AT
+  );
+}

@@ -1,0 +1,269 @@
+/**
+ * One record, from its identity to its terminal state (README, "One record"):
+ *
+ *   identity ─► skip list ─► allowed ─► channel ─► decode ─► room ─► device ─► dedup ─► samples ─► end
+ *      └───────────┴────────────┘ the device is not reached       └── status: no samples
+ *
+ * Everything that may need memory is asked for before anything is changed, so that a record fits
+ * completely or the turn stops in front of it. Samples are in sample.ts.
+ */
+import { BOOT_GROWTH, judgeBoot, rememberBoot } from './boot';
+import {
+  DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, REGISTER_BYTES, deviceOf, findDevice, growthFits,
+  registerDevice, registerFits, touchDevice, unvisited,
+} from './device';
+import { decodeRecord } from './decode/decode';
+import {
+  Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
+} from './decoded';
+import { countRecord } from './ledger';
+import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
+import {
+  planDeadLettersPerDeviceMinute, planDedupHorizonMs, planDeviceAllowed, planDevicesMax,
+  planFindChannel, planIdsPerDevice,
+} from './plan';
+import { judgeId, rememberId, ringGrowth } from './ring';
+import { stageLetter } from './rows';
+import { sectionGrowth } from './series';
+import { ID_BYTES_MAX, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX } from './shared/abi';
+import { SKIP_BYTES } from './shared/control';
+import * as S from './shared/status';
+import { KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, turnOf } from './work';
+
+/** What `openRecord` gives. */
+export const RECORD_DONE: i32 = 0;
+export const RECORD_SAMPLES: i32 = 1;
+export const RECORD_NO_MEMORY: i32 = 2;
+
+const MINUTE_MS: i64 = 60000;
+
+/** Forgets the record before; identity, payload and key are filled in by the caller. */
+export function clearRecord(record: Record): void {
+  record.named = 0;
+  record.slot = -1;
+  record.channel = 0;
+  record.status = S.OK;
+  record.offset = 0;
+  record.metric = NO_METRIC;
+  record.stored = 0;
+  record.rejected = 0;
+}
+
+/** Keeps the lowest status and the first place that has it. */
+@inline
+export function note(record: Record, status: i32, offset: u32, metric: u32): void {
+  if (record.status != S.OK && record.status <= status) return;
+  record.status = status;
+  record.offset = offset;
+  record.metric = metric;
+}
+
+function isId(at: usize, bytes: u32): bool {
+  if (bytes == 0 || bytes > <u32>ID_BYTES_MAX) return false;
+  for (let i: u32 = 0; i < bytes; i++) {
+    const c = <u32>load<u8>(at + i);
+    const letter = (c | 0x20) - 0x61 < 26;
+    if (!letter && !(c - 0x30 < 10) && c != 0x5f && c != 0x2d) return false;
+  }
+  return true;
+}
+
+/** Puts the identity into scratch, when all four ids are well formed. */
+function nameRecord(record: Record): bool {
+  if (
+    !isId(record.tenantAt, record.tenantBytes) || !isId(record.siteAt, record.siteBytes) ||
+    !isId(record.deviceAt, record.deviceBytes) || !isId(record.channelAt, record.channelBytes)
+  ) return false;
+  let at = putText(identityScratch(), record.tenantAt, record.tenantBytes);
+  at = putText(at, record.siteAt, record.siteBytes);
+  at = putText(at, record.deviceAt, record.deviceBytes);
+  record.identityBytes = <u32>(at - identityScratch());
+  record.named = 1;
+  return true;
+}
+
+@inline
+function putText(at: usize, text: usize, bytes: u32): usize {
+  store<u8>(at, <u8>bytes);
+  memory.copy(at + 1, text, bytes);
+  return at + 1 + bytes;
+}
+
+function isSkipped(): bool {
+  const turn = turnOf();
+  const count = control().skipCount;
+  for (let i: u32 = 0; i < count; i++) {
+    const skip = SKIPS_AT + <usize>i * SKIP_BYTES;
+    if (load<u64>(skip) == turn.sequence && load<u32>(skip, 8) == turn.recordIndex) return true;
+  }
+  return false;
+}
+
+/** First reason that keeps the record from its device. */
+function admit(record: Record): i32 {
+  const named = nameRecord(record);
+  if (record.payloadBytes == 0) return S.EMPTY;
+  if (!named) return S.IDENTITY_INVALID;
+  if (isSkipped()) return S.SKIPPED;
+  const allowed = planDeviceAllowed(
+    control().plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
+    record.deviceAt, record.deviceBytes,
+  );
+  return allowed ? S.OK : S.DEVICE_UNKNOWN;
+}
+
+/** Judges the record up to its samples; without any it is closed. */
+export function openRecord(record: Record): i32 {
+  const status = admit(record);
+  if (status != S.OK) return refuse(record, status);
+  const c = control();
+  record.channel = planFindChannel(c.plan, record.channelAt, record.channelBytes);
+  record.slot = findDevice(identityScratch(), record.identityBytes);
+  const isNew = record.slot < 0;
+  if (isNew && c.deviceCount >= planDevicesMax(c.plan)) {
+    return refuse(record, record.channel == 0 ? S.CHANNEL_UNKNOWN : S.LIMIT_EXCEEDED);
+  }
+  judgePayload(record);
+  if (isNew && !registerFits()) return RECORD_NO_MEMORY;
+  if (record.status == S.OK && !roomFits(record, isNew)) return RECORD_NO_MEMORY;
+  if (isNew) record.slot = <i32>registerDevice(identityScratch(), record.identityBytes);
+  reach(record);
+  if (record.status == S.OK) judgeKey(record);
+  if (record.status == S.OK) return RECORD_SAMPLES;
+  closeRecord(record);
+  return RECORD_DONE;
+}
+
+function refuse(record: Record, status: i32): i32 {
+  record.slot = -1;
+  note(record, status, 0, NO_METRIC);
+  closeRecord(record);
+  return RECORD_DONE;
+}
+
+/** Decodes the payload; the record's status is then that of channel, payload or transport key. */
+function judgePayload(record: Record): void {
+  if (record.channel == 0) {
+    note(record, S.CHANNEL_UNKNOWN, 0, NO_METRIC);
+    return;
+  }
+  if (record.payloadBytes > <u32>PAYLOAD_BYTES_MAX) {
+    note(record, S.LIMIT_EXCEEDED, 0, NO_METRIC);
+    return;
+  }
+  const plan = control().plan;
+  decodeRecord(plan, record.channel, record.payloadAt, record.payloadBytes, DECODED_AT);
+  const decoded = decodedAt(DECODED_AT);
+  const status = decoded.status;
+  const placed = status == S.PAYLOAD_MALFORMED || status == S.PAYLOAD_TOO_DEEP;
+  if (status != S.OK) note(record, status, placed ? decoded.offset : 0, NO_METRIC);
+  if (record.keyKind == KEY_INVALID) note(record, S.EVENT_ID_INVALID, 0, NO_METRIC);
+  if (record.keyKind != KEY_NONE) return;
+  record.keyKind = decoded.keyKind;
+  record.idAt = decoded.idAt;
+  record.idBytes = decoded.idBytes;
+  record.bootId = decoded.bootId;
+  record.sequence = decoded.sequence;
+}
+
+/** True when everything that the record may add to its device's block surely fits. */
+function roomFits(record: Record, isNew: bool): bool {
+  const samples = decodedAt(DECODED_AT).sampleCount;
+  const device = isNew ? changetype<Device>(0) : deviceOf(record.slot);
+  let growth = sectionGrowth(device, record.channel, samples, OPEN_WINDOWS_MAX);
+  if (record.keyKind == KEY_BOOT) growth += BOOT_GROWTH;
+  if (record.keyKind == KEY_EVENT_ID) {
+    growth += ringGrowth(device, planIdsPerDevice(control().plan), record.idBytes);
+  }
+  return growthFits(isNew ? REGISTER_BYTES : device.bytes, growth);
+}
+
+/** The record reaches its device, whatever becomes of it. */
+function reach(record: Record): void {
+  const device = deviceOf(record.slot);
+  device.records++;
+  device.lastSeen = durable().logClock;
+  unvisited(device, DEVICE_UNVISITED | DEVICE_UNPUBLISHED);
+  touchDevice(record.slot);
+}
+
+function judgeKey(record: Record): void {
+  record.event = greatestEvent(record, decodedAt(DECODED_AT));
+  const device = deviceOf(record.slot);
+  let status: i32 = S.OK;
+  if (record.keyKind == KEY_BOOT) {
+    status = judgeBoot(device, record.bootId, record.sequence, record.event);
+  } else if (record.keyKind == KEY_EVENT_ID) {
+    status = judgeId(device, record.idAt, record.idBytes, record.event);
+  }
+  if (status != S.OK) note(record, status, 0, NO_METRIC);
+}
+
+function greatestEvent(record: Record, decoded: Decoded): i64 {
+  let greatest = NONE;
+  for (let i: u32 = 0; i < decoded.sampleCount; i++) {
+    const sample = sampleAt(DECODED_AT, i);
+    if (sample.status == S.TIME_MALFORMED) continue;
+    const event = sample.timeKind == TIME_PRESENT ? sample.eventTimeMs : record.received;
+    if (event > greatest) greatest = event;
+  }
+  return greatest == NONE ? record.received : greatest;
+}
+
+/** The record's end: its key, its place in the ledger, its device's counts, its dead letter. */
+export function closeRecord(record: Record): void {
+  if (record.stored > 0) remember(record);
+  const status = record.status;
+  countRecord(status, record.stored);
+  if (record.slot >= 0) {
+    const device = deviceOf(record.slot);
+    if (status == S.DUPLICATE) device.duplicates++;
+    else if (status != S.OK && record.stored == 0) device.rejected++;
+  }
+  if (status != S.OK && status != S.DUPLICATE && letterAllowed(record)) stageLetter(record);
+}
+
+function remember(record: Record): void {
+  const plan = control().plan;
+  if (record.keyKind == KEY_BOOT) {
+    rememberBoot(
+      record.slot, record.bootId, record.sequence, record.event, turnOf().sequence,
+    );
+  } else if (record.keyKind == KEY_EVENT_ID) {
+    rememberId(
+      record.slot, record.idAt, record.idBytes, record.event, planIdsPerDevice(plan),
+      planDedupHorizonMs(plan),
+    );
+  }
+}
+
+/** Counts a dead letter of the log minute, per device or for all that reached none. */
+function letterAllowed(record: Record): bool {
+  const most = <u64>planDeadLettersPerDeviceMinute(control().plan);
+  const d = durable();
+  const minute = d.logClock / MINUTE_MS;
+  if (record.slot < 0) {
+    if (d.letterMinute != minute) {
+      d.letterMinute = minute;
+      d.letterCount = 0;
+    }
+    return d.letterCount++ < most;
+  }
+  const device = deviceOf(record.slot);
+  if (device.letterMinute != minute) {
+    device.letterMinute = minute;
+    device.letterCount = 0;
+  }
+  return device.letterCount++ < most;
+}
+
+/** A message whose body is no record at all: one malformed record at index 0. */
+export function refuseMessage(body: usize, bytes: u32): void {
+  const record = recordOf();
+  clearRecord(record);
+  record.payloadAt = body;
+  record.payloadBytes = bytes;
+  record.received = turnOf().stampMs;
+  note(record, S.BATCH_MALFORMED, 0, NO_METRIC);
+  closeRecord(record);
+}

@@ -1,0 +1,302 @@
+/**
+ * Staged rows: what a turn writes, row by row, until it is sealed into blocks. A row is linked into
+ * its table's list; rows of windows and devices also into the list of facts (they are the facts), rows
+ * of dead letters are the dead letters. Layouts: shared/control.ts, sample rows below.
+ *
+ * `sealBytes` is kept as an upper bound of the finished blocks, so that a full region is noticed
+ * between two units of work (`rowsFull`), never in the middle of one.
+ */
+import {
+  channelId, channelMetricCount, channelName, channelNameBytes, channelTable, metricAt, metricName,
+  metricNameBytes, windowRetentionMs, windowTable, channelRetentionMs,
+} from './channel';
+import { Device, identityOf } from './device';
+import {
+  Control, DURABLE_AT, DURABLE_BYTES, NONE, OUTPUT_BYTES, OUTPUT_RESERVE, STAGE_AT, STAGE_BYTES,
+  STAGE_RESERVE, STAGE_TABLES_AT, control, durable,
+} from './memory';
+import {
+  planDeadLetterRetentionMs, planStatusText, planTableColumnBytes, planTableColumnCount,
+} from './plan';
+import {
+  Accumulator, Cell, Latest, Section, WindowState, accumulatorAt, latestAt, sectionAt,
+} from './series';
+import { DEAD_LETTER_SAMPLE_BYTES } from './shared/abi';
+import * as C from './shared/control';
+import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
+import { NO_METRIC, Record, identityScratch, turnOf } from './work';
+
+/** Rows of one table, in the order of their emission. */
+@unmanaged
+export class StageTable {
+  head: usize;
+  tail: usize;
+  rows: u32;
+  /** Elements of the row arrays together. */
+  elements: u32;
+}
+
+// Row of a channel table: values u64 × metrics at SAMPLE_ROW_VALUES_AT, then the identity.
+export const SAMPLE_ROW_EVENT_AT: usize = 16;
+export const SAMPLE_ROW_RECEIVED_AT: usize = 24;
+export const SAMPLE_ROW_LOG_TIME_AT: usize = 32;
+export const SAMPLE_ROW_SEQUENCE_AT: usize = 40;
+export const SAMPLE_ROW_PRESENCE_AT: usize = 48;
+export const SAMPLE_ROW_ORDINAL_AT: usize = 56;
+export const SAMPLE_ROW_FLAGS_AT: usize = 60;
+export const SAMPLE_ROW_EXPIRES_AT: usize = 64;
+export const SAMPLE_ROW_IDENTITY_AT: usize = 68;
+export const SAMPLE_ROW_VALUES_AT: usize = 72;
+
+// Row of the ledger: a copy of the header's counters.
+export const LEDGER_ROW_ORDINAL_AT: usize = 16;
+export const LEDGER_ROW_SEQUENCE_AT: usize = 24;
+export const LEDGER_ROW_COUNTERS_AT: usize = 32;
+
+const EXPIRES_NEVER: u32 = 0xffffffff;
+/** Numbers of columns and varints in front of a block. */
+const BLOCK_HEAD_BYTES: u32 = 16;
+
+@inline export function stageTable(table: u32): StageTable { return changetype<StageTable>(STAGE_TABLES_AT + (<usize>table << 4)); }
+
+/** True when the next unit of work might not fit: seal and hand over first. */
+@inline
+export function rowsFull(): bool {
+  const turn = turnOf();
+  return (
+    turn.stageUsed > <u32>(STAGE_BYTES - STAGE_RESERVE) ||
+    turn.sealBytes > <u32>(OUTPUT_BYTES - OUTPUT_RESERVE)
+  );
+}
+
+/** A new last row of the table; `extra`: by how much its sealed form may be larger than the row. */
+function addRow(table: u32, bytes: u32, extra: u32): usize {
+  const turn = turnOf();
+  const size = (bytes + 7) & ~7;
+  const row = STAGE_AT + turn.stageUsed;
+  assert(turn.stageUsed + size <= STAGE_BYTES, 'the reserve of staged rows suffices');
+  turn.stageUsed += size;
+  turn.sealBytes += size + extra;
+  const list = stageTable(table);
+  if (list.rows == 0) {
+    list.head = row;
+    turn.sealBytes += headBytes(table);
+  } else {
+    store<u32>(list.tail, <u32>row, C.ROW_NEXT_AT);
+  }
+  list.tail = row;
+  list.rows++;
+  store<u32>(row, 0, C.ROW_NEXT_AT);
+  store<u32>(row, size, C.ROW_BYTES_AT);
+  store<u32>(row, 0, C.ROW_NEXT_FACT_AT);
+  store<u32>(row, 0, C.ROW_KIND_AT);
+  return row;
+}
+
+function headBytes(table: u32): u32 {
+  const plan = control().plan;
+  const columns = planTableColumnCount(plan, table);
+  let bytes = BLOCK_HEAD_BYTES;
+  for (let i: u32 = 0; i < columns; i++) bytes += planTableColumnBytes(plan, table, i);
+  return bytes;
+}
+
+function addFact(row: usize, kind: u32): void {
+  const turn = turnOf();
+  const c = control();
+  store<u32>(row, kind, C.ROW_KIND_AT);
+  if (c.fact == 0) c.fact = <u32>row;
+  else store<u32>(turn.factTail, <u32>row, C.ROW_NEXT_FACT_AT);
+  turn.factTail = row;
+}
+
+/** Seconds since 1970, rounded up, in the range of a DateTime. */
+export function expiresAt(timeMs: i64, retentionMs: i64): u32 {
+  if (retentionMs <= 0) return EXPIRES_NEVER;
+  const end = timeMs + retentionMs;
+  if (end <= 0) return 0;
+  const seconds = (end + 999) / 1000;
+  return seconds >= <i64>EXPIRES_NEVER ? EXPIRES_NEVER : <u32>seconds;
+}
+
+/** Gives the row; the caller fills presence, flags and values (which are zero). */
+export function stageSample(device: Device, channel: usize, event: i64, received: i64): usize {
+  const metrics = channelMetricCount(channel);
+  const identityAt = SAMPLE_ROW_VALUES_AT + (<usize>metrics << 3);
+  const row = addRow(channelTable(channel), <u32>identityAt + device.identityBytes, 0);
+  const turn = turnOf();
+  store<i64>(row, event, SAMPLE_ROW_EVENT_AT);
+  store<i64>(row, received, SAMPLE_ROW_RECEIVED_AT);
+  store<i64>(row, durable().logClock, SAMPLE_ROW_LOG_TIME_AT);
+  store<u64>(row, turn.sequence, SAMPLE_ROW_SEQUENCE_AT);
+  store<u32>(row, expiresAt(event, channelRetentionMs(channel)), SAMPLE_ROW_EXPIRES_AT);
+  store<u32>(row, <u32>identityAt, SAMPLE_ROW_IDENTITY_AT);
+  memory.fill(row + SAMPLE_ROW_VALUES_AT, 0, <usize>metrics << 3);
+  memory.copy(row + identityAt, identityOf(device), device.identityBytes);
+  return row;
+}
+
+/** A window's row and fact. `window` is its index in the plan. */
+export function stageWindow(
+  device: Device, sectionAt: usize, channel: usize, window: u32, state: WindowState, cellAt: usize,
+): void {
+  const section = changetype<Section>(sectionAt);
+  let present: u32 = 0;
+  for (let i: u32 = 0; i < section.metricCount; i++) {
+    if (accumulatorAt(cellAt, i).count > 0) present++;
+  }
+  const identityAt = C.WINDOW_ROW_METRICS_AT + present * C.WINDOW_METRIC_BYTES;
+  // Sealed, a row has 12 offsets, a channel name and a name per metric more than staged.
+  const table = windowTable(channel, window);
+  const row = addRow(table, identityAt + device.identityBytes, 256 + present * 65);
+  stageTable(table).elements += present;
+  const turn = turnOf();
+  const cell = changetype<Cell>(cellAt);
+  store<i64>(row, cell.start, C.WINDOW_ROW_START_AT);
+  store<u64>(row, cell.fragment, C.WINDOW_ROW_FRAGMENT_AT);
+  store<u64>(row, turn.sequence, C.WINDOW_ROW_SEQUENCE_AT);
+  store<i64>(row, section.watermark, C.WINDOW_ROW_WATERMARK_AT);
+  store<i64>(row, durable().logClock, C.WINDOW_ROW_LOG_TIME_AT);
+  store<i64>(row, state.lengthMs, C.WINDOW_ROW_LENGTH_AT);
+  store<u32>(row, turn.emissionOrdinal++, C.WINDOW_ROW_ORDINAL_AT);
+  store<u32>(row, cell.revision, C.WINDOW_ROW_REVISION_AT);
+  store<u32>(row, channelId(channel), C.WINDOW_ROW_CHANNEL_AT);
+  store<u32>(row, window, C.WINDOW_ROW_WINDOW_AT);
+  store<u32>(row, present, C.WINDOW_ROW_METRIC_COUNT_AT);
+  const expires = expiresAt(cell.start, windowRetentionMs(channel, window));
+  store<u32>(row, expires, C.WINDOW_ROW_EXPIRES_AT);
+  store<u32>(row, identityAt, C.WINDOW_ROW_IDENTITY_AT);
+  store<u32>(row, 0, C.WINDOW_ROW_IDENTITY_AT + 4);
+  let at = row + C.WINDOW_ROW_METRICS_AT;
+  for (let i: u32 = 0; i < section.metricCount; i++) {
+    const accumulator = accumulatorAt(cellAt, i);
+    if (accumulator.count == 0) continue;
+    stageAggregate(at, i, cell.start, accumulator);
+    at += C.WINDOW_METRIC_BYTES;
+  }
+  memory.copy(row + identityAt, identityOf(device), device.identityBytes);
+  addFact(row, C.ROW_WINDOW);
+}
+
+function stageAggregate(at: usize, ordinal: u32, start: i64, accumulator: Accumulator): void {
+  store<u64>(at, ordinal);
+  store<u64>(at, accumulator.count, 8);
+  store<f64>(at, canonical(accumulator.sum + accumulator.compensation), 16);
+  store<f64>(at, accumulator.min, 24);
+  store<f64>(at, accumulator.max, 32);
+  store<f64>(at, accumulator.first, 40);
+  store<i64>(at, start + accumulator.firstOffset, 48);
+  store<u64>(at, accumulator.firstSequence, 56);
+  store<f64>(at, accumulator.last, 64);
+  store<i64>(at, start + accumulator.lastOffset, 72);
+  store<u64>(at, accumulator.lastSequence, 80);
+  store<f64>(at, accumulator.mean, 88);
+  store<f64>(at, accumulator.m2, 96);
+}
+
+/** One bit pattern for all that is not a number, so that every build hashes and writes the same. */
+@inline
+export function canonical(value: f64): f64 {
+  return value == value ? value : reinterpret<f64>(0x7ff8000000000000);
+}
+
+/** The device's row and its shadow, with the latest values by channel and ordinal. */
+export function stageDevice(device: Device): void {
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < device.channelCount; i++) count += reported(sectionAt(device, i), 0);
+  const identityAt = C.DEVICE_ROW_REPORTED_AT + count * C.REPORTED_BYTES;
+  const row = addRow(TABLE_DEVICES, identityAt + device.identityBytes, 0);
+  const turn = turnOf();
+  store<u64>(row, turn.sequence, C.DEVICE_ROW_SEQUENCE_AT);
+  store<i64>(row, durable().logClock, C.DEVICE_ROW_LOG_TIME_AT);
+  store<i64>(row, device.firstSeen, C.DEVICE_ROW_FIRST_SEEN_AT);
+  store<i64>(row, device.lastSeen, C.DEVICE_ROW_LAST_SEEN_AT);
+  const lastEvent = device.lastEvent == NONE ? 0 : device.lastEvent;
+  store<i64>(row, lastEvent, C.DEVICE_ROW_LAST_EVENT_AT);
+  store<u64>(row, device.records, C.DEVICE_ROW_RECORDS_AT);
+  store<u64>(row, device.readings, C.DEVICE_ROW_READINGS_AT);
+  store<u64>(row, device.rejected, C.DEVICE_ROW_REJECTED_AT);
+  store<u64>(row, device.duplicates, C.DEVICE_ROW_DUPLICATES_AT);
+  store<u32>(row, turn.emissionOrdinal++, C.DEVICE_ROW_ORDINAL_AT);
+  store<u32>(row, count, C.DEVICE_ROW_REPORTED_COUNT_AT);
+  store<u32>(row, identityAt, C.DEVICE_ROW_IDENTITY_AT);
+  let at = row + C.DEVICE_ROW_REPORTED_AT;
+  for (let i: u32 = 0; i < device.channelCount; i++) {
+    at += reported(sectionAt(device, i), at) * C.REPORTED_BYTES;
+  }
+  memory.copy(row + identityAt, identityOf(device), device.identityBytes);
+  addFact(row, C.ROW_DEVICE);
+}
+
+/** Counts a channel's latest values, and writes them when `at` is not 0. */
+function reported(sectionAt: usize, at: usize): u32 {
+  const section = changetype<Section>(sectionAt);
+  let count: u32 = 0;
+  for (let i: u32 = 0; i < section.metricCount; i++) {
+    const latest = latestAt(sectionAt, i);
+    if (latest.eventTime == NONE) continue;
+    count++;
+    if (at == 0) continue;
+    store<u32>(at, section.channel);
+    store<u32>(at, i, 4);
+    store<u64>(at, latest.bits, 8);
+    store<i64>(at, latest.eventTime, 16);
+    at += C.REPORTED_BYTES;
+  }
+  return count;
+}
+
+/** The dead letter of a record: its lowest status and the first place that has it. */
+export function stageLetter(record: Record): void {
+  const turn = turnOf();
+  const c = control();
+  const named = record.named != 0;
+  const sample = min(record.payloadBytes, <u32>DEAD_LETTER_SAMPLE_BYTES);
+  const reason = planStatusText(c.plan, record.status);
+  const hasMetric = record.metric != NO_METRIC && record.channel != 0;
+  const metric = hasMetric ? metricAt(record.channel, record.metric) : 0;
+  const texts: u32 = (named ? record.identityBytes + record.channelBytes : 3) +
+    3 + load<u8>(reason) + (hasMetric ? metricNameBytes(metric) : 0);
+  const row = addRow(TABLE_DEAD_LETTERS, C.LETTER_ROW_TEXTS_AT + texts + sample, 64);
+  store<u64>(row, turn.sequence, C.LETTER_ROW_SEQUENCE_AT);
+  store<i64>(row, record.received, C.LETTER_ROW_RECEIVED_AT);
+  store<i64>(row, durable().logClock, C.LETTER_ROW_LOG_TIME_AT);
+  store<u64>(row, durable().planHash, C.LETTER_ROW_PLAN_HASH_AT);
+  store<u32>(row, turn.recordIndex, C.LETTER_ROW_INDEX_AT);
+  store<u32>(row, record.offset, C.LETTER_ROW_OFFSET_AT);
+  store<u32>(row, record.payloadBytes, C.LETTER_ROW_PAYLOAD_BYTES_AT);
+  const retention = planDeadLetterRetentionMs(c.plan);
+  store<u32>(row, expiresAt(durable().logClock, retention), C.LETTER_ROW_EXPIRES_AT);
+  store<u32>(row, sample, C.LETTER_ROW_SAMPLE_BYTES_AT);
+  store<u32>(row, C.LETTER_ROW_TEXTS_AT + texts, C.LETTER_ROW_SAMPLE_AT);
+  let at = row + C.LETTER_ROW_TEXTS_AT;
+  if (named) {
+    memory.copy(at, identityScratch(), record.identityBytes);
+    at = putText(at + record.identityBytes, record.channelAt, record.channelBytes);
+  } else {
+    store<u32>(at, 0);
+    at += 4;
+  }
+  at = putText(at, reason + 1, load<u8>(reason));
+  at = hasMetric ? putText(at, metricName(metric), metricNameBytes(metric)) : putText(at, 0, 0);
+  memory.copy(at, record.payloadAt, sample);
+  if (c.letter == 0) c.letter = <u32>row;
+}
+
+@inline
+function putText(at: usize, text: usize, bytes: u32): usize {
+  store<u8>(at, <u8>bytes);
+  memory.copy(at + 1, text, bytes);
+  return at + 1 + bytes;
+}
+
+/** The counted block's row, as the counters are now. */
+export function stageLedger(): void {
+  const turn = turnOf();
+  // Sealed, each reason has its name and an offset more.
+  const row = addRow(TABLE_LEDGER, <u32>(LEDGER_ROW_COUNTERS_AT + DURABLE_BYTES), 25 * 64);
+  store<u32>(row, turn.emissionOrdinal++, LEDGER_ROW_ORDINAL_AT);
+  store<u64>(row, turn.sequence, LEDGER_ROW_SEQUENCE_AT);
+  memory.copy(row + LEDGER_ROW_COUNTERS_AT, DURABLE_AT, DURABLE_BYTES);
+  durable().blockChanged = 0;
+}

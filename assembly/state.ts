@@ -1,0 +1,194 @@
+/**
+ * State out of and into the memory, and its hash. State is `Durable` and the device blocks by slot.
+ *
+ *   chunk  ┌ magic u32 ┬ bytes u32 ┬ semantics u32 ┬ pieces u32 ┬ pieces … ┐
+ *   piece  ┌ slot u32 ┬ block bytes u32 ┬ offset u32 ┬ bytes u32 ┬ bytes of the block or of Durable ┐
+ *
+ * A chunk has at most EXPORT_CHUNK_BYTES; a larger block is split over several. The last chunk of an
+ * export ends with the header piece. Marks: a device that changed is marked, an export captures the
+ * marks, and they are gone only when the export was acknowledged.
+ */
+import { Device, deviceOf, indexDevice } from './device';
+import {
+  DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INDEX_BYTES, MARK_CAPTURED, MARK_CHANGED, MARK_FLUSH,
+  control, durable, nextMarked, setMark, slotAt,
+} from './memory';
+import { poolAllocate, poolFree } from './pool';
+import { SEMANTICS_VERSION } from './shared/abi';
+import {
+  EXPORT_CHUNK_BYTES, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD,
+} from './shared/control';
+import { rebuildTimers } from './timer';
+
+/** "MRS" and the layout version. */
+const MAGIC: u32 = 0x0153524d;
+const HEAD_BYTES: usize = 16;
+const PIECE_BYTES: usize = 16;
+/** Slot of the piece that holds `Durable`. */
+const HEADER_SLOT: u32 = 0xffffffff;
+
+// --- export --------------------------------------------------------------------------------------------
+/** Captures the marks; 1 = all devices are exported, not only the marked ones. */
+export function exportBegin(all: u32): void {
+  const c = control();
+  const bytes = c.markBytes;
+  const changed = c.marks + MARK_CHANGED * <usize>bytes;
+  const captured = c.marks + MARK_CAPTURED * <usize>bytes;
+  for (let at: usize = 0; at < bytes; at += 8) {
+    store<u64>(captured + at, load<u64>(captured + at) | load<u64>(changed + at));
+    store<u64>(changed + at, 0);
+  }
+  c.exportAll = all;
+  c.exportSlot = 0;
+  c.exportOffset = 0;
+  c.exportDone = 0;
+}
+
+/** Writes the next chunk at EXPORT_AT; its bytes, 0 behind the last. */
+export function exportNext(): u32 {
+  const c = control();
+  if (c.exportDone != 0) return 0;
+  const end = EXPORT_AT + EXPORT_CHUNK_BYTES;
+  let at = EXPORT_AT + HEAD_BYTES;
+  let pieces: u32 = 0;
+  for (;;) {
+    const slot = c.exportAll != 0 ? c.exportSlot : nextMarked(MARK_CAPTURED, c.exportSlot);
+    const isHeader = slot >= c.deviceCount;
+    const source = isHeader ? DURABLE_AT : slotAt(slot).block;
+    const total: u32 = isHeader ? <u32>DURABLE_BYTES : deviceOf(slot).bytes;
+    if (slot != c.exportSlot) c.exportOffset = 0;
+    c.exportSlot = slot;
+    if (end - at < PIECE_BYTES + 8) break;
+    const room = <u32>(end - at - PIECE_BYTES) & ~7;
+    const bytes = min(total - c.exportOffset, room);
+    // The header stays whole, and a block is not split for the sake of a few bytes.
+    if (bytes < total - c.exportOffset && (isHeader || room < 4096)) break;
+    store<u32>(at, isHeader ? HEADER_SLOT : slot);
+    store<u32>(at, total, 4);
+    store<u32>(at, c.exportOffset, 8);
+    store<u32>(at, bytes, 12);
+    memory.copy(at + PIECE_BYTES, source + c.exportOffset, bytes);
+    at += PIECE_BYTES + bytes;
+    pieces++;
+    if (isHeader) {
+      c.exportDone = 1;
+      break;
+    }
+    c.exportOffset += bytes;
+    if (c.exportOffset < total) break;
+    c.exportOffset = 0;
+    c.exportSlot = slot + 1;
+  }
+  const size = <u32>(at - EXPORT_AT);
+  store<u32>(EXPORT_AT, MAGIC);
+  store<u32>(EXPORT_AT, size, 4);
+  store<u32>(EXPORT_AT, SEMANTICS_VERSION, 8);
+  store<u32>(EXPORT_AT, pieces, 12);
+  return size;
+}
+
+export function exportEnd(acknowledged: u32): void {
+  const c = control();
+  const bytes = c.markBytes;
+  const changed = c.marks + MARK_CHANGED * <usize>bytes;
+  const captured = c.marks + MARK_CAPTURED * <usize>bytes;
+  for (let at: usize = 0; at < bytes; at += 8) {
+    const back: u64 = acknowledged != 0 ? 0 : load<u64>(captured + at);
+    store<u64>(changed + at, load<u64>(changed + at) | back);
+    store<u64>(captured + at, 0);
+  }
+}
+
+// --- import --------------------------------------------------------------------------------------------
+/** Applies the chunk of `bytes` at EXPORT_AT. Later chunks win. */
+export function importChunk(bytes: u32): i32 {
+  if (bytes < <u32>HEAD_BYTES || load<u32>(EXPORT_AT) != MAGIC) return RESULT_STATE_BAD;
+  if (load<u32>(EXPORT_AT, 4) != bytes) return RESULT_STATE_BAD;
+  if (load<u32>(EXPORT_AT, 8) != SEMANTICS_VERSION) return RESULT_STATE_BAD;
+  const end = EXPORT_AT + bytes;
+  let at = EXPORT_AT + HEAD_BYTES;
+  while (at < end) {
+    if (end - at < PIECE_BYTES) return RESULT_STATE_BAD;
+    const length = load<u32>(at, 12);
+    if (length > <u32>(end - at - PIECE_BYTES)) return RESULT_STATE_BAD;
+    const result = importPiece(at, length);
+    if (result != RESULT_DONE) return result;
+    at += PIECE_BYTES + length;
+  }
+  return RESULT_DONE;
+}
+
+function importPiece(at: usize, length: u32): i32 {
+  const c = control();
+  const slot = load<u32>(at);
+  const total = load<u32>(at, 4);
+  const offset = load<u32>(at, 8);
+  if (offset > total || length > total - offset) return RESULT_STATE_BAD;
+  if (slot == HEADER_SLOT) {
+    if (total != <u32>DURABLE_BYTES || length != total) return RESULT_STATE_BAD;
+    memory.copy(DURABLE_AT, at + PIECE_BYTES, total);
+    c.importSeen = 1;
+    return RESULT_DONE;
+  }
+  if (total < <u32>offsetof<Device>()) return RESULT_STATE_BAD;
+  if (slot >= c.slotsMax) return RESULT_MEMORY_FULL;
+  const entry = slotAt(slot);
+  if (offset == 0) {
+    if (entry.block != 0) poolFree(entry.block);
+    entry.block = poolAllocate(total);
+    if (entry.block == 0) return RESULT_MEMORY_FULL;
+    memory.fill(entry.block, 0, total);
+  }
+  if (entry.block == 0) return RESULT_STATE_BAD;
+  memory.copy(entry.block + offset, at + PIECE_BYTES, length);
+  return RESULT_DONE;
+}
+
+/** Rebuilds index, marks and timers from the imported blocks. */
+export function importEnd(): i32 {
+  const c = control();
+  const count = durable().deviceCount;
+  if (c.importSeen == 0 || count > c.slotsMax) return RESULT_STATE_BAD;
+  memory.fill(c.index, 0, (<usize>c.indexMask + 1) * INDEX_BYTES);
+  memory.fill(c.marks, 0, 3 * <usize>c.markBytes);
+  c.deviceCount = 0;
+  for (let slot: u32 = 0; slot < <u32>count; slot++) {
+    if (slotAt(slot).block == 0) return RESULT_STATE_BAD;
+    const device = deviceOf(slot);
+    if (device.slot != slot) return RESULT_STATE_BAD;
+    indexDevice(slot);
+    if (device.flags != 0 || device.dirty > 0) setMark(MARK_FLUSH, slot);
+  }
+  c.deviceCount = <u32>count;
+  c.position = durable().position;
+  c.logClock = durable().logClock;
+  rebuildTimers();
+  return RESULT_DONE;
+}
+
+// --- hash ----------------------------------------------------------------------------------------------
+const SEED: u64 = 0x9e3779b97f4a7c15;
+const FACTOR: u64 = 0xff51afd7ed558ccd;
+
+@inline
+function mixed(hash: u64, word: u64): u64 {
+  hash = (hash ^ word) * FACTOR;
+  return hash ^ (hash >> 29);
+}
+
+/** Of words of 8 bytes; `bytes` is a multiple of 8. Every step is a bijection of the word. */
+function hashWords(at: usize, bytes: u32): u64 {
+  let hash = SEED ^ <u64>bytes;
+  for (const end = at + bytes; at < end; at += 8) hash = mixed(hash, load<u64>(at));
+  return mixed(hash ^ (hash >> 32), SEED);
+}
+
+/** Sum of the hashes of header and devices: each device could be taken out and put in again. */
+export function hashState(): void {
+  const c = control();
+  let sum = hashWords(DURABLE_AT, <u32>DURABLE_BYTES);
+  for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
+    sum += hashWords(slotAt(slot).block, deviceOf(slot).bytes);
+  }
+  c.stateHash = sum;
+}

@@ -1,0 +1,90 @@
+/**
+ * What is in progress: the message, its record, and the cursors with which a turn goes on after
+ * RESULT_MORE. Scratch: it never outlives a message and is neither hashed nor checkpointed.
+ */
+import { TURN_AT } from './memory';
+
+@unmanaged
+export class Turn {
+  phase: u32;
+  /** What the message is: KIND_* of entry.ts. */
+  kind: u32;
+  entryAt: usize;
+  chunkEnd: usize;
+  /** Of the message being applied. */
+  sequence: u64;
+  /** Its stamp in milliseconds; `logClock` is the log time, this is LOG of the specification. */
+  stampMs: i64;
+  emissionOrdinal: u32;
+  sampleOrdinal: u32;
+  fragmentOrdinal: u32;
+  recordIndex: u32;
+  bodyAt: usize;
+  bodyEnd: usize;
+  /** Where the next record of the batch begins. */
+  recordAt: usize;
+  /** Next sample of the record. */
+  sample: u32;
+  /** Flush point: slot and section to go on with. */
+  flushSlot: u32;
+  flushSection: u32;
+  // Staging of this turn's rows.
+  stageUsed: u32;
+  /** Upper bound of what they take as blocks. */
+  sealBytes: u32;
+  factTail: usize;
+  letterTail: usize;
+  outputUsed: u32;
+  zero: u32;
+  /** Last varint read (batch.ts). */
+  varint: u64;
+}
+
+/** A record as its batch or subject gives it, then what became of it. */
+@unmanaged
+export class Record {
+  tenantAt: usize;
+  tenantBytes: u32;
+  siteAt: usize;
+  siteBytes: u32;
+  deviceAt: usize;
+  deviceBytes: u32;
+  channelAt: usize;
+  channelBytes: u32;
+  payloadAt: usize;
+  payloadBytes: u32;
+  /** Milliseconds; clamped to the stamp. */
+  received: i64;
+  bootId: u64;
+  sequence: u64;
+  /** KEY_* of the transport's key, or KEY_INVALID. */
+  keyKind: u32;
+  idAt: usize;
+  idBytes: u32;
+  /** 1: all four ids are well formed, and `identity` is filled. */
+  named: u32;
+  identityBytes: u32;
+  /** Slot of its device, −1 when it reached none. */
+  slot: i32;
+  /** Of the plan, 0 when unknown. */
+  channel: usize;
+  /** Lowest status of record, samples and readings, and the first place that has it. */
+  status: i32;
+  offset: u32;
+  /** Ordinal, or NO_METRIC. */
+  metric: u32;
+  stored: u32;
+  rejected: u32;
+  /** Greatest event time over its samples, received when it has none. */
+  event: i64;
+  zero: u64;
+}
+
+export const KEY_INVALID: u32 = 3;
+export const NO_METRIC: u32 = 0xffffffff;
+const IDENTITY_SCRATCH_AT: usize = TURN_AT + 1024;
+
+@inline export function turnOf(): Turn { return changetype<Turn>(TURN_AT); }
+@inline export function recordOf(): Record { return changetype<Record>(TURN_AT + 512); }
+/** Tenant, site and device of the record, each with a length byte before it. */
+@inline export function identityScratch(): usize { return IDENTITY_SCRATCH_AT; }
