@@ -1,0 +1,195 @@
+/**
+ * The decode half of the kernel alone. In: a plan and payloads. Out: what the kernel decoded, as plain
+ * objects. The payload ends where the memory ends, so that reading behind it traps, and guard bytes
+ * around the output must stay as they are.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import asc from 'assemblyscript/asc';
+import { assert } from '../../src/base/assert.ts';
+import { planImage } from '../../src/kernel/plan-image.ts';
+import type { Plan } from '../../src/model/plan.ts';
+
+export type Target = 'release' | 'scalar' | 'debug';
+
+interface Exports {
+  decodeRecord(plan: number, channel: number, payload: number, bytes: number, out: number): void;
+  decodedBytes(): number;
+  nameHash(at: number, bytes: number): number;
+  planMagicOk(plan: number): number;
+  planChannelById(plan: number, id: number): number;
+  planFindChannel(plan: number, at: number, bytes: number): number;
+  planDeviceAllowed(plan: number, ...places: number[]): number;
+  planStatusText(plan: number, status: number): number;
+  planStatusTextBytes(plan: number, status: number): number;
+  planTableColumn(plan: number, table: number, column: number): number;
+  planTableColumnBytes(plan: number, table: number, column: number): number;
+  planTableColumnCount(plan: number, table: number): number;
+  channelTable(channel: number): number;
+  windowTable(channel: number, index: number): number;
+  findMetric(channel: number, at: number, bytes: number): number;
+  metricOrdinal(metric: number): number;
+}
+
+export interface DecodedReading {
+  readonly ordinal: number;
+  readonly status: number;
+  readonly offset: number;
+  readonly kind: number;
+  readonly bits: bigint;
+}
+
+export interface DecodedSample {
+  readonly eventTimeMs: bigint | null;
+  readonly status: number;
+  readonly offset: number;
+  readonly timeOffset: number;
+  readonly metric: number;
+  readonly readings: readonly DecodedReading[];
+}
+
+export interface DecodedRecord {
+  readonly status: number;
+  readonly offset: number;
+  readonly key: string;
+  readonly samples: readonly DecodedSample[];
+}
+
+const ROOT = new URL('../../', import.meta.url.replace('/build/test/', '/test/'));
+const PAGES = 96;
+const PLAN_AT = 65536;
+const OUT_AT = 2 * 1024 * 1024;
+const GUARD_BYTES = 4096;
+const GUARD = 0xa5;
+export const NO_ORDINAL = 0xffffffff;
+
+const compiled = new Map<Target, Promise<WebAssembly.Module>>();
+
+/** Compiles with the flags of asconfig.json, once per process and target. */
+async function compile(target: Target): Promise<WebAssembly.Module> {
+  const config = JSON.parse(readFileSync(new URL('asconfig.json', ROOT), 'utf8'));
+  const { outFile: _, textFile: __, sourceMap: ___, ...own } = config.targets[target];
+  const flags = Object.entries({ ...config.options, ...own }).flatMap(([name, value]) =>
+    value === true ? [`--${name}`] : [`--${name}`, String(value)],
+  );
+  const outFile = `build/kernel/decode-probe-${target}.wasm`;
+  mkdirSync(new URL('build/kernel/', ROOT), { recursive: true });
+  const base = ['--baseDir', new URL('.', ROOT).pathname, '--config', 'none'];
+  const entry = ['assembly/decode/probe.ts', '--outFile', outFile];
+  const { error, stderr } = await asc.main([...entry, ...base, ...flags]);
+  assert(error === null, `the probe compiles: ${stderr.toString()}`);
+  return new WebAssembly.Module(readFileSync(new URL(outFile, ROOT)));
+}
+
+export class Probe {
+  readonly kernel: Exports;
+  readonly memory: WebAssembly.Memory;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  static async open(plan: Plan, target: Target = 'release'): Promise<Probe> {
+    let module = compiled.get(target);
+    if (module === undefined) {
+      module = compile(target);
+      compiled.set(target, module);
+    }
+    return new Probe(await module, plan);
+  }
+
+  private constructor(module: WebAssembly.Module, plan: Plan) {
+    this.memory = new WebAssembly.Memory({ initial: PAGES, maximum: 65536, shared: true });
+    const abort = (): never => {
+      throw new Error('the kernel aborted');
+    };
+    const imports = { env: { memory: this.memory, abort } };
+    const instance = new WebAssembly.Instance(module, imports);
+    this.kernel = instance.exports as unknown as Exports;
+    this.#bytes = new Uint8Array(this.memory.buffer);
+    this.#view = new DataView(this.memory.buffer);
+    const image = planImage(plan);
+    assert(PLAN_AT + image.byteLength < OUT_AT - GUARD_BYTES, 'the plan fits the probe');
+    this.#bytes.set(image, PLAN_AT);
+    assert(this.kernel.planMagicOk(PLAN_AT), 'the kernel knows the image');
+  }
+
+  get plan(): number {
+    return PLAN_AT;
+  }
+
+  /** Puts bytes at the very end of memory; gives their address. */
+  put(bytes: Uint8Array): number {
+    const at = this.#bytes.length - bytes.byteLength;
+    this.#bytes.set(bytes, at);
+    return at;
+  }
+
+  text(at: number, bytes: number): string {
+    return Buffer.from(this.#bytes.slice(at, at + bytes)).toString();
+  }
+
+  decode(payload: Uint8Array | string, channelId = 1): DecodedRecord {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    const channel = this.kernel.planChannelById(PLAN_AT, channelId);
+    assert(channel !== 0, `channel ${channelId} is in the plan`);
+    const end = OUT_AT + this.kernel.decodedBytes();
+    this.#bytes.fill(GUARD, OUT_AT - GUARD_BYTES, OUT_AT);
+    this.#bytes.fill(GUARD, end, end + GUARD_BYTES);
+    const at = this.put(bytes);
+    this.kernel.decodeRecord(PLAN_AT, channel, at, bytes.byteLength, OUT_AT);
+    for (let i = 0; i < GUARD_BYTES; i++) {
+      const untouched = this.#bytes[OUT_AT - 1 - i] === GUARD && this.#bytes[end + i] === GUARD;
+      assert(untouched, 'the decoder stays inside its output');
+    }
+    return this.#record();
+  }
+
+  #record(): DecodedRecord {
+    const view = this.#view;
+    const samples: DecodedSample[] = [];
+    for (let i = 0; i < view.getUint32(OUT_AT + 20, true); i++) samples.push(this.#sample(i));
+    return {
+      status: view.getInt32(OUT_AT, true),
+      offset: view.getUint32(OUT_AT + 4, true),
+      key: this.#key(),
+      samples,
+    };
+  }
+
+  #key(): string {
+    const view = this.#view;
+    const kind = view.getUint32(OUT_AT + 8, true);
+    if (kind === 0) return '';
+    if (kind === 1) {
+      const at = view.getUint32(OUT_AT + 16, true);
+      const bytes = this.#bytes.slice(at, at + view.getUint32(OUT_AT + 12, true));
+      return `id ${Buffer.from(bytes).toString('latin1')}`;
+    }
+    return `boot ${view.getBigUint64(OUT_AT + 24, true)}/${view.getBigUint64(OUT_AT + 32, true)}`;
+  }
+
+  #sample(index: number): DecodedSample {
+    const view = this.#view;
+    const at = OUT_AT + 64 + index * 40;
+    const first = view.getUint32(at + 24, true);
+    const count = view.getUint32(at + 28, true);
+    return {
+      eventTimeMs: view.getUint32(at + 8, true) === 1 ? view.getBigInt64(at, true) : null,
+      status: view.getInt32(at + 12, true),
+      offset: view.getUint32(at + 16, true),
+      metric: view.getUint32(at + 20, true),
+      timeOffset: view.getUint32(at + 32, true),
+      readings: Array.from({ length: count }, (_, i) => this.#reading(first + i)),
+    };
+  }
+
+  #reading(index: number): DecodedReading {
+    const view = this.#view;
+    const at = OUT_AT + 64 + 4096 * 40 + index * 24;
+    return {
+      ordinal: view.getUint32(at, true),
+      status: view.getInt32(at + 4, true),
+      offset: view.getUint32(at + 8, true),
+      kind: view.getUint32(at + 12, true),
+      bits: view.getBigUint64(at + 16, true),
+    };
+  }
+}
