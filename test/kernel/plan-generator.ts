@@ -1,0 +1,120 @@
+/**
+ * Random plans, and random changes of a plan as the contract allows them: channel ids and metric
+ * ordinals keep their meaning, windows stay, everything else may change in mid-stream.
+ */
+import type { Plan, PlanChannel, PlanMetric, ValueKind } from '../../src/model/plan.ts';
+import { channelOf, HOUR_MS, MINUTE_MS, metricOf, planOf, windowOf } from './plan-sample.ts';
+import type { Random } from './random.ts';
+
+const DAY_MS = 24 * HOUR_MS;
+
+export function randomPlan(random: Random): Plan {
+  const count = random.int(1, 4);
+  const channels = Array.from({ length: count }, (_, id) => randomChannel(random, id));
+  return planOf(channels, randomLimits(random));
+}
+
+function randomLimits(random: Random): Partial<Plan> {
+  return {
+    devicesMax: random.chance(0.1) ? random.int(1, 4) : 1000,
+    devicesAllowed: random.chance(0.1) ? ['t1/s1/d0', 't1/s1/d1', 't1/s1/d2', 't1/s1/d3'] : null,
+    idsPerDevice: random.pick([1, 3, 8, 64, 256]),
+    dedupHorizonMs: random.pick([1000, MINUTE_MS, 7 * DAY_MS]),
+    deadLettersPerDeviceMinute: random.pick([0, 1, 5, 100_000, 100_000]),
+    deadLetterRetentionMs: random.pick([0, 1, DAY_MS]),
+    shadowIntervalMs: random.pick([0, 0, 1000, 10_000]),
+  };
+}
+
+function randomChannel(random: Random, id: number): PlanChannel {
+  const metricCount = random.chance(0.05) ? 64 : random.int(1, 6);
+  const metrics = Array.from({ length: metricCount }, (_, ordinal) =>
+    randomMetric(random, ordinal),
+  );
+  const hour = random.pick([HOUR_MS, HOUR_MS, MINUTE_MS]);
+  const minute = random.pick([MINUTE_MS, 5000]);
+  const windows = [windowOf('1m', minute, random.pick([0, DAY_MS])), windowOf('1h', hour, 0)];
+  return channelOf(id, `c${id}`, {
+    format: random.pick(['protobuf', 'json']),
+    timePath: random.pick([['time'], ['head', 'time'], ['time'], []]),
+    timeFormat: random.pick(['iso8601', 's', 'ms', 'us', 'ns']),
+    eventIdPath: random.pick([['id'], ['head', 'id'], []]),
+    metrics,
+    windows: random.chance(0.1) ? windows.slice(0, random.int(0, 1)) : windows,
+    ...randomPolicies(random),
+  });
+}
+
+function randomPolicies(random: Random): Partial<PlanChannel> {
+  return {
+    timeRequired: random.chance(0.3),
+    outOfOrderMs: random.pick([0, 1000, 10_000]),
+    latenessMs: random.pick([10_000, MINUTE_MS, HOUR_MS]),
+    idleMs: random.pick([500, 3000, 30_000]),
+    maxAgeMs: random.pick([HOUR_MS, 3 * HOUR_MS, 30 * DAY_MS]),
+    agePolicy: random.pick(['reject', 'accept']),
+    maxClockSkewMs: random.pick([0, 1000, 5 * MINUTE_MS, 5 * MINUTE_MS, 5 * MINUTE_MS]),
+    clockPolicy: random.pick(['reject', 'reject', 'accept']),
+    unknownMetrics: random.pick(['reject', 'ignore']),
+    retentionMs: random.pick([0, 0, HOUR_MS, DAY_MS]),
+  };
+}
+
+function randomMetric(random: Random, ordinal: number): PlanMetric {
+  const kind = random.pick<ValueKind>(['number', 'number', 'number', 'integer', 'boolean']);
+  const name = random.chance(0.05) ? `m${ordinal}-${'x'.repeat(60)}`.slice(0, 64) : `m${ordinal}`;
+  const isRanged = kind !== 'boolean' && random.chance(0.4);
+  const ordinary = { scale: 1, offset: 0 };
+  const scaled = random.pick([
+    ...[
+      { scale: 1 / 3.6, offset: 0 },
+      { scale: 1, offset: -273.15 },
+    ],
+    ...[
+      { scale: 5 / 9, offset: -160 / 9 },
+      { scale: -2, offset: 1 },
+      { scale: 1e300, offset: 0 },
+    ],
+  ]);
+  return metricOf(ordinal, name, {
+    kind,
+    unit: random.pick(['Cel', 'm/s', '1']),
+    ...(kind !== 'boolean' && random.chance(0.4) ? scaled : ordinary),
+    min: isRanged ? random.pick([null, -50, 0]) : null,
+    max: isRanged ? random.pick([null, 0, 80.5]) : null,
+    required: random.chance(0.1),
+    path: random.pick([[name], [name], ['body', name], ['body', 'deep', name]]),
+    retired: random.chance(0.05),
+  });
+}
+
+/** A later plan of the same log. */
+export function changedPlan(random: Random, plan: Plan): Plan {
+  const channels = plan.channels.map((channel) =>
+    random.chance(0.7) ? changedChannel(random, channel) : channel,
+  );
+  if (random.chance(0.3)) channels.push(randomChannel(random, channels.length));
+  return {
+    ...plan,
+    channels,
+    ...(random.chance(0.5) ? randomLimits(random) : {}),
+  };
+}
+
+function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
+  const metrics = channel.metrics.map((metric) => ({
+    ...metric,
+    ...(random.chance(0.1) ? { retired: true } : {}),
+    ...(random.chance(0.2) ? { unit: 'K' } : {}),
+    ...(random.chance(0.2) && metric.kind !== 'boolean' ? { scale: 2, min: 1, max: null } : {}),
+  }));
+  if (random.chance(0.5) && metrics.length < 64) {
+    metrics.push(randomMetric(random, metrics.length));
+  }
+  return {
+    ...channel,
+    metrics,
+    ...(random.chance(0.1) ? { retired: true } : {}),
+    ...(random.chance(0.5) ? randomPolicies(random) : {}),
+  };
+}
