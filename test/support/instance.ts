@@ -51,8 +51,17 @@ export class Instance {
     this.#args = args;
   }
 
-  async start(): Promise<void> {
-    const args = ['up', '--json', '--ports', 'auto', '--data-dir', this.folder, ...this.#args];
+  async start(...more: string[]): Promise<void> {
+    const args = [
+      'up',
+      '--json',
+      '--ports',
+      'auto',
+      '--data-dir',
+      this.folder,
+      ...this.#args,
+      ...more,
+    ];
     const child = spawn(process.execPath, [...node, cli, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
