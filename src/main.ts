@@ -88,8 +88,8 @@ export async function createMillrace(options: MillraceOptions): Promise<Millrace
     await ensureStreams(link, streamOptions(options));
     const appender = createLogAppender({ link, logId: config.log.id });
     const reader = createLogReader({ link, logId: config.log.id });
-    const facts = createFactSink({ nc: link.nc, format: config.facts.format });
-    closers.unshift(() => facts.stop());
+    const facts = createFactSink({ link, format: config.facts.format });
+    closers.unshift(async () => facts.stop());
     const readModel = await startReadModel(options, facts, clock);
     closers.unshift(() => readModel.stop(SINK_STOP_MS));
     const planning = await startPlan(options, { link, readModel, appender, clock });
