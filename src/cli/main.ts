@@ -56,10 +56,18 @@ export function createProgram(): Command {
   return program;
 }
 
+const isClosedPipe = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException)?.code === 'EPIPE';
+
+// `millrace query … | head` ends the reader first: that is no error of ours.
+process.stdout.on('error', (error) => process.exit(isClosedPipe(error) ? EXIT.done : EXIT.trouble));
+
 try {
   await createProgram().parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+  if (isClosedPipe(error)) process.exitCode = EXIT.done;
+  else if (error instanceof CommanderError)
+    process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
   else {
     reportError(error, process.argv.includes('--json'));
     process.exitCode = exitCodeOf(error);

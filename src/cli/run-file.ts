@@ -6,10 +6,14 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { isAlive, startOf } from '../base/process.ts';
+import { environment } from '../config/index.ts';
 import { OperatingError } from '../model/error.ts';
 
 export interface RunState {
   readonly pid: number;
+  /** When the process began: a process id is given again. */
+  readonly pidStart: string;
   readonly startedAt: string;
   readonly configFile: string | null;
   readonly log: string;
@@ -32,6 +36,8 @@ export interface RunState {
 
 export const DATA_FOLDER = '.millrace/data';
 export const DEMO_FOLDER = '.millrace/demo';
+/** Its presence says that a folder is a data folder. */
+export const MARKER_FILE = 'instance';
 
 const runPath = (folder: string): string => join(folder, 'run.json');
 
@@ -48,10 +54,14 @@ export function removeRunState(folder: string): void {
 export function findRunState(folder: string): RunState | null {
   try {
     const state = JSON.parse(readFileSync(runPath(folder), 'utf8')) as RunState;
-    return isAlive(state.pid) ? state : null;
+    return isRunning(state) ? state : null;
   } catch {
     return null;
   }
+}
+
+export function isRunning({ pid, pidStart }: Pick<RunState, 'pid' | 'pidStart'>): boolean {
+  return isAlive(pid) && startOf(pid) === pidStart;
 }
 
 export interface Instance {
@@ -63,7 +73,8 @@ export interface Instance {
  * The instance that a command speaks to: the named folder's, else the default one, else the demo.
  */
 export function getInstance(dataDir: string | undefined): Instance {
-  const folders = dataDir ? [dataDir] : [DATA_FOLDER, DEMO_FOLDER];
+  const named = dataDir ?? environment.dataFolder;
+  const folders = named ? [named] : [DATA_FOLDER, DEMO_FOLDER];
   for (const folder of folders.map((each) => resolve(each))) {
     const state = findRunState(folder);
     if (state) return { folder, state };
@@ -75,18 +86,9 @@ export function getInstance(dataDir: string | undefined): Instance {
   );
 }
 
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 /** Names this data folder for ever: the same instance may claim its own old partitions at once. */
 export function instanceId(folder: string): string {
-  const path = join(folder, 'instance');
+  const path = join(folder, MARKER_FILE);
   if (existsSync(path)) return readFileSync(path, 'utf8').trim();
   mkdirSync(folder, { recursive: true });
   const id = randomUUID();

@@ -64,10 +64,13 @@ export function loadSettings(options: SettingsOptions): Settings {
 }
 
 function configFile({ config, demo }: SettingsOptions): string | null {
-  if (config !== undefined) {
-    if (existsSync(config)) return resolve(config);
-    throw new OperatingError('INPUT_INVALID', `--config ${config}: there is no such file`);
-  }
+  if (config !== undefined) return named(config, '--config');
   if (demo) return exampleFile('trucks');
+  if (environment.configFile !== undefined) return named(environment.configFile, 'MILLRACE_CONFIG');
   return existsSync(CONFIG_FILE) ? resolve(CONFIG_FILE) : null;
+}
+
+function named(file: string, by: string): string {
+  if (existsSync(file)) return resolve(file);
+  throw new OperatingError('INPUT_INVALID', `${by} ${file}: there is no such file`);
 }

@@ -5,6 +5,8 @@
 import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
+import { startOf } from '../../base/process.ts';
+import { environment } from '../../config/index.ts';
 import { createMillrace, type Millrace } from '../../main.ts';
 import { OperatingError } from '../../model/error.ts';
 import { EXIT } from '../exit.ts';
@@ -57,7 +59,8 @@ async function up(options: UpOptions): Promise<void> {
   if (options.ports !== undefined && options.ports !== 'auto') {
     throw new OperatingError('INPUT_INVALID', `--ports ${options.ports}: only "auto" is known`);
   }
-  const folder = resolve(options.dataDir ?? (options.demo ? DEMO_FOLDER : DATA_FOLDER));
+  const named = options.dataDir ?? (options.demo ? DEMO_FOLDER : environment.dataFolder);
+  const folder = resolve(named ?? DATA_FOLDER);
   const running = findRunState(folder);
   if (running) {
     throw new OperatingError(
@@ -69,6 +72,7 @@ async function up(options: UpOptions): Promise<void> {
   const say = (line: string) => options.json || printLine(`  ${line}`);
   if (!options.json) printLine(`Millrace: starting on ${folder}`);
   const settings = loadSettings({ ...options, demo: options.demo === true, folder });
+  instanceId(folder); // marks the folder as ours before anything is written into it
   for (const warning of settings.warnings) say(`warning: ${warning}`);
   const failed = new AbortController();
   const engines = await startEngines({
@@ -174,6 +178,7 @@ function runState({ settings, engines }: RunOptions, configFile: string | null):
   const { nats, clickhouse } = engines;
   return {
     pid: process.pid,
+    pidStart: startOf(process.pid),
     startedAt: new Date(systemClock.nowMs()).toISOString(),
     configFile,
     log: settings.config.log.id,

@@ -9,7 +9,7 @@
  *     ▲                      │  ▲──────── healthy again ─────┘                             │
  *     └──────── stop() ──────┴──────────────────────────────────────────────────────────◄──┘
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { assert } from '../../base/assert.ts';
 import { createBackoff } from '../../base/backoff.ts';
@@ -179,6 +179,14 @@ export function createNatsEngine(options: NatsEngineOptions): NatsEngine {
       return life?.address ?? null;
     },
   };
+}
+
+/** Ends a server that a killed Millrace left in the folder; ALREADY_RUNNING when that one lives. */
+export async function endLeftover(folder: string): Promise<void> {
+  const files = engineFiles(folder);
+  if (!existsSync(files.pidFile)) return;
+  await claimFolder(files, () => {});
+  releaseFolder(files);
 }
 
 function engineFiles(folder: string) {

@@ -9,6 +9,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemClock } from '../../base/clock.ts';
+import { isAlive, startOf } from '../../base/process.ts';
 import { OperatingError } from '../../model/error.ts';
 
 /** A graceful stop writes its index files; after that it is ended the hard way. */
@@ -72,16 +73,6 @@ export async function endProcess(pid: number): Promise<void> {
   }
 }
 
-/** False also for a process that has ended and waits to be collected by its parent. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-  return process.platform !== 'linux' || !/^(Z|X)/.test(statFields(pid)[0] ?? 'X');
-}
-
 function refuseLiveOwner({ ownerFile }: EngineFiles): void {
   let owner: Owner;
   try {
@@ -122,21 +113,4 @@ function commandLine(pid: number): string[] {
   } catch {
     return [];
   }
-}
-
-/**
- * Fields of /proc/<pid>/stat from the third (state) on; the second may hold spaces and brackets.
- */
-function statFields(pid: number): string[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return text.slice(text.lastIndexOf(')') + 2).split(' ');
-  } catch {
-    return [];
-  }
-}
-
-/** When a process began, in clock ticks since boot: with its id, unlike any other. Linux only. */
-function startOf(pid: number): string {
-  return process.platform === 'linux' ? (statFields(pid)[19] ?? '') : '';
 }

@@ -6,8 +6,8 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { expect } from 'chai';
 import { systemClock } from '../../../src/base/clock.ts';
+import { isAlive } from '../../../src/base/process.ts';
 import { siblingModule } from '../../../src/base/sibling.ts';
-import { isAlive } from '../../../src/engine/nats/leftover.ts';
 import { isOperatingError, type OperatingError } from '../../../src/model/error.ts';
 import * as fixture from './fixture.ts';
 
