@@ -4,7 +4,7 @@
  * the concatenated tokens, modulo N), so that gateways and server-side mapping agree.
  */
 import type { DeadLetter, Fact } from '../model/fact.ts';
-import type { Identity } from '../model/record.ts';
+import { ID_PATTERN, type Identity } from '../model/record.ts';
 
 export function partitionOf(identity: Identity, partitions: number): number {
   let hash = 0x811c9dc5;
@@ -44,8 +44,9 @@ export function factSubject(fact: Fact): string {
 
 /** Parts of the identity that are not known (or not valid ids) stand as `_`. */
 export function deadLetterSubject(letter: DeadLetter): string {
-  const device = letter.identity ? identityTokens(letter.identity) : '_._._';
-  return `dlq.${letter.reason}.${device}`;
+  const { tenant = '_', site = '_', device = '_' } = letter.identity ?? {};
+  const tokens = [tenant, site, device].map((token) => (ID_PATTERN.test(token) ? token : '_'));
+  return `dlq.${letter.reason}.${tokens.join('.')}`;
 }
 
 /** Identity and channel of a mapped native publish, or null when it is another kind of message. */
