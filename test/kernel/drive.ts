@@ -1,0 +1,122 @@
+/**
+ * Drives a kernel, and the reference, through a log and collects all they give out, in one shape that
+ * can be compared: rows by table (column → value), facts, dead letters, as lines of text.
+ */
+import type { LogChunk, PartitionKernel, TurnOutput } from '../../src/model/doors.ts';
+import type { DeadLetter, Fact } from '../../src/model/fact.ts';
+import { chunkMessages } from '../../src/wire/chunk.ts';
+import { readNativeRows } from '../support/native.ts';
+import type { Stream } from './generator.ts';
+import type { TableRow } from './law.ts';
+import { all, LOG, PARTITION } from './log-writer.ts';
+import { ReferenceKernel } from './reference/kernel.ts';
+
+export const GENERATION = 2;
+
+export class Outcome {
+  readonly tables = new Map<string, TableRow[]>();
+  readonly facts: Fact[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  /** Of the last turn. */
+  needsTicks = false;
+  position = 0n;
+  stateHash = '';
+
+  addRows(table: string, rows: readonly TableRow[]): void {
+    const before = this.tables.get(table);
+    if (before) before.push(...rows);
+    else this.tables.set(table, [...rows]);
+  }
+}
+
+/** The oracle's outcome of the whole stream. */
+export function runReference(stream: Stream): Outcome {
+  const kernel = new ReferenceKernel({ log: LOG, partition: PARTITION, generation: GENERATION });
+  kernel.setSkips(stream.skips);
+  const outcome = new Outcome();
+  for (const chunk of all(stream.messages)) {
+    const { rows, facts, deadLetters, position, needsTicks } = kernel.turn(chunk);
+    for (const [table, tableRows] of rows) outcome.addRows(table, tableRows);
+    outcome.facts.push(...facts);
+    outcome.deadLetters.push(...deadLetters);
+    Object.assign(outcome, { position, needsTicks });
+  }
+  return outcome;
+}
+
+/** Applies chunks, taking outputs and plans as an owner does; adds to `outcome`. */
+export async function drive(
+  kernel: PartitionKernel,
+  chunks: Iterable<LogChunk>,
+  outcome = new Outcome(),
+): Promise<Outcome> {
+  for (const chunk of chunks) {
+    for (let turn = await kernel.turn(chunk); ; turn = await kernel.resume()) {
+      take(turn, outcome);
+      if (turn.status === 'done') break;
+      if (turn.status === 'plan') kernel.usePlan(planText(chunk, turn.position));
+    }
+  }
+  outcome.stateHash = kernel.stateHash();
+  return outcome;
+}
+
+function take(turn: TurnOutput, outcome: Outcome): void {
+  for (const { table, bytes } of turn.blocks) outcome.addRows(table, readNativeRows(bytes));
+  outcome.facts.push(...turn.facts);
+  outcome.deadLetters.push(...turn.deadLetters);
+  const { needsTicks, position } = turn;
+  Object.assign(outcome, { needsTicks, position });
+}
+
+function planText(chunk: LogChunk, sequence: bigint): string {
+  for (const message of chunkMessages(chunk)) {
+    if (message.sequence === sequence) return Buffer.from(message.payload).toString('utf8');
+  }
+  throw new Error(`the turn stopped for a plan at ${sequence}, which is not in its chunk`);
+}
+
+/** A line per row, fact and dead letter: equal text, equal outcome. */
+export function lines(outcome: Outcome): string[] {
+  const rows = [...outcome.tables.keys()]
+    .sort()
+    .flatMap((table) =>
+      outcome.tables.get(table)!.map((row) => `${table} ${spell(withoutStop(row))}`),
+    );
+  const facts = outcome.facts.map((fact) => `fact ${spell(fact)}`);
+  const letters = outcome.deadLetters.map((letter) => `letter ${spell(withoutStop(letter))}`);
+  const end = `end ${outcome.position} ${outcome.needsTicks}`;
+  return [...rows, ...facts, ...letters, end];
+}
+
+/** Where a decoder stopped in a payload that it could not read is the decoder's own affair. */
+function withoutStop(row: object): object {
+  const { reason } = row as { reason?: unknown };
+  const isStop = reason === 'PAYLOAD_MALFORMED' || reason === 'PAYLOAD_TOO_DEEP';
+  return isStop ? { ...row, offset: 0 } : row;
+}
+
+/** Members sorted by name; −0, NaN and 64-bit integers told apart. */
+export function spell(value: unknown): string {
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value);
+  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`;
+  if (Array.isArray(value)) return `[${value.map(spell).join(' ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined';
+  const members = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return `{${members.map(([name, member]) => `${name}=${spell(member)}`).join(' ')}}`;
+}
+
+/** The first few lines that only one side has, or '' when there are none. */
+export function difference(got: readonly string[], wanted: readonly string[]): string {
+  const lines: string[] = [];
+  for (
+    let place = 0;
+    place < Math.max(got.length, wanted.length) && lines.length < 12;
+    place += 1
+  ) {
+    if (got[place] === wanted[place]) continue;
+    lines.push(`- ${wanted[place] ?? '(nothing)'}`, `+ ${got[place] ?? '(nothing)'}`);
+  }
+  return lines.length === 0 ? '' : `(- wanted, + got)\n${lines.join('\n')}`;
+}

@@ -1,0 +1,46 @@
+/**
+ * Laws that the reference keeps over generated logs: they would hold for any kernel that equals it.
+ */
+import { expect } from 'chai';
+import { runReference } from './drive.ts';
+import { generateStream, type Stream } from './generator.ts';
+import { totals } from './law.ts';
+
+const MESSAGES = 120;
+
+describe('laws of a log', () => {
+  it('small windows add up to the long ones in count, extremes, first and last', () => {
+    let seen = 0;
+    for (let seed = 1; seen < 20; seed += 1) {
+      const stream = generateStream(seed, MESSAGES);
+      if (!haveBothWindows(stream)) continue;
+      seen += 1;
+      // Long after the end every window has been emitted.
+      const { tables } = runReference(finished(stream));
+      const short = totals(tables.get('agg_1m') ?? []);
+      expect([...totals(tables.get('agg_1h') ?? [])].sort(), `seed ${seed}`).to.deep.equal(
+        [...short].sort(),
+      );
+    }
+  });
+});
+
+function haveBothWindows(stream: Stream): boolean {
+  const plans = stream.messages.filter(({ subject }) => subject.endsWith('.plan'));
+  return plans.every(({ payload }) => {
+    const plan = JSON.parse(Buffer.from(payload).toString('utf8'));
+    return plan.channels.every(({ windows }: { windows: unknown[] }) => windows.length === 2);
+  });
+}
+
+/** The stream and enough ticks for every idle window to fire and every revision to be emitted. */
+function finished(stream: Stream): Stream {
+  const messages = [...stream.messages];
+  for (let tick = 0; tick < 40; tick += 1) {
+    const last = messages.at(-1)!;
+    const payload = new Uint8Array(0);
+    const logTimeNs = last.logTimeNs + 1_900_000_000n;
+    messages.push({ ...last, sequence: last.sequence + 1n, logTimeNs, payload });
+  }
+  return { ...stream, messages };
+}
