@@ -18,7 +18,7 @@ export interface Shape {
 
 type Parse = (text: string) => number | null;
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, useDefaults: false });
+const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, strictNumbers: true });
 for (const [keyword, parse] of [
   ['durationRange', parseDuration],
   ['sizeRange', parseSize],
@@ -60,7 +60,7 @@ export function checkShape(value: unknown): Shape {
 function prepare(schema: AnySchemaObject, value: unknown): unknown {
   if (schema.type !== 'object') return value;
   if (value === null || value === undefined) return {};
-  if (!isObject(value)) return value;
+  if (!isObject(value)) return Array.isArray(value) ? value : scalarOf(value);
   return mapObject(value, (key, member) => prepare(memberSchema(schema, key) ?? {}, member));
 }
 
@@ -92,8 +92,11 @@ function without(value: unknown, path: ConfigPath): unknown {
   return Object.fromEntries(Object.entries(value).filter(([key]) => key !== head));
 }
 
+/** What YAML tags make (sets, bytes) is no section: shown by its name, it has the wrong type. */
+const scalarOf = (value: unknown) => (typeof value === 'object' ? String(value) : value);
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 
 function mapObject(value: object, change: (key: string, member: unknown) => unknown) {
   return Object.fromEntries(Object.entries(value).map(([key, m]) => [key, change(key, m)]));
