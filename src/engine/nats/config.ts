@@ -113,7 +113,9 @@ function guestPublish(logId: string): string[] {
     '$JS.API.STREAM.NAMES',
     ...perStream,
     '$SRV.>',
-    'svc.millrace.>',
+    // Not svc.millrace.admin: who declares channels has the credentials of the data folder.
+    'svc.millrace.device.>',
+    'svc.millrace.query.>',
   ];
 }
 
