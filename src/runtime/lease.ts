@@ -96,11 +96,26 @@ export class Lease {
     this.#lost = notOwner(this.#options.partition, 'the lease was released');
   }
 
+  /**
+   * A write whose reply was lost for good stands under a newer revision than we know. Owner and epoch
+   * are ours alone, so such a record is our own: go on from its revision.
+   */
+  async #isOurs(): Promise<boolean> {
+    const found = await this.#options.ownership.load(this.#options.partition);
+    if (found?.record.owner !== this.#record.owner) return false;
+    if (found.record.epoch !== this.#record.epoch) return false;
+    this.#revision = found.revision;
+    return true;
+  }
+
   async #write(change: Partial<OwnershipRecord>): Promise<void> {
     this.check();
     const { ownership, partition, clock } = this.#options;
     const record = { ...this.#record, ...change, nonce: randomUUID() };
-    const revision = await ownership.save(partition, record, this.#revision);
+    let revision = await ownership.save(partition, record, this.#revision);
+    if (revision === null && (await this.#isOurs())) {
+      revision = await ownership.save(partition, record, this.#revision);
+    }
     if (revision === null) {
       this.#lost = notOwner(partition, 'its record was written by another process');
       throw this.#lost;
