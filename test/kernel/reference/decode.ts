@@ -65,16 +65,13 @@ function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): 
 
 // --- Protobuf -----------------------------------------------------------------------------------
 function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
-  const top = wire.walk(payload, { start: 0, end: payload.length }, wire.TELEMETRY);
-  const sampleFields = top.filter(({ number }) => number === 1);
-  const inner = sampleFields.map((field) => {
-    const fields = wire.walk(payload, field, wire.SAMPLE);
-    const readings = fields.filter(({ number }) => number === 2);
-    return readings.map((reading) => ({
-      tagAt: reading.tagAt,
-      fields: wire.walk(payload, reading, wire.READING),
-    }));
+  const top = wire.walkTelemetry(payload, (fields) => {
+    const name = wire.last(fields, 5);
+    const text = name ? Buffer.from(payload.subarray(name.start, name.end)).toString() : '';
+    return findMetric(channel, fields, text)?.ordinal;
   });
+  const sampleFields = top.filter(({ number }) => number === 1);
+  const inner = sampleFields.map((field) => field.fields.filter(({ number }) => number === 2));
   const message = wire.decodeTelemetry(payload);
   const samples = sampleFields.map((field, place): Sample => {
     const sample = message.samples[place]!;
@@ -89,7 +86,7 @@ function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
     const timeMs = time === 0n ? null : known;
     return { timeMs, offset: field.tagAt, timeOffset: field.tagAt, readings };
   });
-  const count = inner.reduce((sum, readings) => sum + readings.length, 0);
+  const count = samples.reduce((sum, { readings }) => sum + readings.length, 0);
   const over = samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
   return finish(telemetryKey(top, message), samples, over);
 }
@@ -106,14 +103,18 @@ function readProtobuf(
   fields: readonly wire.Field[],
   message: wire.ReadingMessage,
 ): Omit<Reading, 'offset'>[] {
-  const number = wire.last(fields, 1)?.varint ?? 0n;
-  const metric = channel.metrics.find(({ ordinal, name, retired }) => {
-    if (retired) return false;
-    return number > 0n ? BigInt(ordinal) + 1n === number : name === message.name;
-  });
+  const metric = findMetric(channel, fields, message.name);
   if (metric) return [{ metric, judged: judgeValue(metric, protobufValue(fields, message)) }];
   if (channel.unknownMetrics === 'ignore') return [];
   return [{ metric: null, judged: { status: METRIC_UNKNOWN, value: null } }];
+}
+
+function findMetric(channel: PlanChannel, fields: readonly wire.Field[], text: string) {
+  const number = wire.last(fields, 1)?.varint ?? 0n;
+  return channel.metrics.find(({ ordinal, name, retired }) => {
+    if (retired) return false;
+    return number > 0n ? BigInt(ordinal) + 1n === number : name === text;
+  });
 }
 
 function protobufValue(fields: readonly wire.Field[], message: wire.ReadingMessage): Raw {
@@ -140,12 +141,14 @@ function decodeJson(payload: Uint8Array, channel: PlanChannel): Payload {
     if (node === undefined) return [];
     return [{ metric, judged: judgeValue(metric, jsonValue(metric, node)), offset: node.start }];
   });
+  readings.sort((left, right) => left.offset - right.offset);
   const sample = { timeMs, offset: 0, timeOffset: time?.start ?? 0, readings };
   return finish(jsonKey(find(root, channel.eventIdPath)), [sample], false);
 }
 
 function jsonKey(node: Node | undefined): KeyField {
   if (node === undefined) return null;
+  if (node.kind === 'number' && /^-?[0-9]+$/.test(node.text)) return idKey(Buffer.from(node.text));
   if (node.kind !== 'string') return 'invalid';
   const text = node.value as string;
   return Buffer.from(text).toString() === text ? idKey(Buffer.from(text)) : 'invalid';

@@ -1,7 +1,7 @@
 /**
  * JSON for the reference: JSON.parse decides what is valid, and a plain recursive reading beside it
  * keeps where each value lies (byte offsets), finds members given twice and measures the depth.
- * In: payload bytes. Out: a tree of nodes, or Malformed / TooDeep, whichever is met first.
+ * In: payload bytes. Out: a tree of nodes, or Malformed, or TooDeep when it is nothing worse.
  */
 import { JSON_DEPTH_MAX } from '../../../assembly/shared/abi.ts';
 import { assert } from '../../../src/base/assert.ts';
@@ -21,6 +21,9 @@ export interface Node {
 
 /** Whether a member may be given only once: its path is (the beginning of) a declared one. */
 export type Declared = (path: readonly string[]) => boolean;
+
+/** Nesting that this reader follows: its own stack ends there. */
+const DEPTH_READ = 1000;
 
 /** Also in an array nothing is declared. */
 const NOWHERE: readonly string[] = ['\0nowhere'];
@@ -54,6 +57,7 @@ function isValid(payload: Uint8Array): boolean {
 class Reader {
   at = 0;
   metTwice = false;
+  private deepAt: number | null = null;
   private readonly bytes: Uint8Array;
   private readonly latin: string;
   private readonly declared: Declared;
@@ -68,6 +72,7 @@ class Reader {
     const root = this.value([], 0);
     this.space();
     if (this.at < this.bytes.length) throw new Malformed(this.at);
+    if (this.deepAt !== null) throw new TooDeep(this.deepAt);
     return root;
   }
 
@@ -76,16 +81,36 @@ class Reader {
     const start = this.at;
     const first = this.latin[start];
     if (first === '{' || first === '[') {
-      if (depth === JSON_DEPTH_MAX) throw new TooDeep(start);
+      if (depth === JSON_DEPTH_MAX) this.deepAt ??= start;
+      if (depth === DEPTH_READ) throw this.beyond();
       return first === '{' ? this.object(path, depth + 1) : this.array(depth + 1);
     }
     if (first === '"') return this.leaf('string', this.string());
-    const literal = this.match(/true|false|null/y);
+    const literal = this.token(/true|false|null/y, /t(r(ue?)?)?|f(a(l(se?)?)?)?|n(u(ll?)?)?/y);
     if (literal === 'null') return this.leaf('null', literal);
-    if (literal) return this.leaf('boolean', literal);
-    const digits = this.match(/-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y);
-    if (digits === null) throw new Malformed(start);
+    if (literal !== '') return this.leaf('boolean', literal);
+    const digits = this.token(
+      /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y,
+      /-?((0|[1-9][0-9]*)(\.(?![0-9])|(\.[0-9]+)?([eE][+-]?[0-9]*)?))?/y,
+    );
+    if (digits === '') throw new Malformed(start);
     return this.leaf('number', digits);
+  }
+
+  /** A whole token, '' when none begins here; Malformed behind the longest beginning of one. */
+  private token(whole: RegExp, beginning: RegExp): string {
+    const start = this.at;
+    const begun = this.match(beginning) ?? '';
+    this.at = start;
+    const text = this.match(whole) ?? '';
+    if (text.length < begun.length) throw new Malformed(start + begun.length);
+    return text;
+  }
+
+  /** Too deep to be read here: what JSON.parse says, and where is not known exactly. */
+  private beyond(): Malformed {
+    const isWhole = isValid(this.bytes);
+    return isWhole ? new TooDeep(this.deepAt ?? 0) : new Malformed(this.bytes.length);
   }
 
   private leaf(kind: Node['kind'], text: string): Node {
@@ -130,14 +155,27 @@ class Reader {
   /** A string with its quotes, as written. */
   private string(): string {
     const start = this.at;
-    const text = this.match(/"([^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"/y);
-    if (text === null) throw new Malformed(start);
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'latin1'));
-    } catch {
-      throw new Malformed(start);
+    const inside = /"([^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*/y;
+    if (this.match(inside) === null) throw new Malformed(start);
+    this.checkUtf8(start, this.at);
+    if (this.match(/"/y) === null) {
+      this.match(/\\(u[0-9a-fA-F]{0,3})?/y);
+      throw new Malformed(this.at);
     }
-    return text;
+    return this.latin.slice(start, this.at);
+  }
+
+  /** Byte by byte, so that the first one that cannot be is known; a character may end too early. */
+  private checkUtf8(start: number, end: number): void {
+    const decoder = new TextDecoder('utf-8', { fatal: true });
+    for (let at = start; at <= end; at += 1) {
+      try {
+        if (at < this.bytes.length)
+          decoder.decode(this.bytes.subarray(at, at + 1), { stream: true });
+      } catch {
+        throw new Malformed(at);
+      }
+    }
   }
 
   private match(pattern: RegExp): string | null {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { assert } from '../../../src/base/assert.ts';
 
-/** Bytes that do not follow their format; `offset` is where the reader stopped. */
+/** Bytes that do not follow their format; `offset`: assembly/README.md, Payloads. */
 export class Malformed extends Error {
   readonly offset: number;
   constructor(offset: number) {
@@ -30,67 +30,104 @@ export interface Field {
   readonly end: number;
   /** Value of a varint field. */
   readonly varint: bigint;
+  /** Fields of a nested message. */
+  readonly fields: readonly Field[];
 }
 
-/** Wire type of every known field number. */
-export type Shape = Readonly<Record<number, number>>;
+/** Wire type of every known field number, or the shape of the message it holds. */
+export interface Shape {
+  readonly [number: number]: number | Shape;
+}
 
 export const RECORD_BATCH: Shape = { 1: BYTES };
 export const RECORD: Shape = {
   ...{ 1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: FIXED64 },
   ...{ 6: BYTES, 7: BYTES, 8: FIXED64, 9: VARINT },
 };
-export const TELEMETRY: Shape = { 1: BYTES, 2: BYTES, 3: FIXED64, 4: VARINT };
-export const SAMPLE: Shape = { 1: FIXED64, 2: BYTES };
-export const READING: Shape = { 1: VARINT, 2: FIXED64, 3: VARINT, 4: VARINT, 5: BYTES };
+const READING: Shape = { 1: VARINT, 2: FIXED64, 3: VARINT, 4: VARINT, 5: BYTES };
+const SAMPLE: Shape = { 1: FIXED64, 2: READING };
+export const TELEMETRY: Shape = { 1: SAMPLE, 2: BYTES, 3: FIXED64, 4: VARINT };
 
 const FIELD_NUMBER_MAX = 2n ** 29n - 1n;
 
-/** Known and unknown fields of one message, in wire order. */
-export function walk(bytes: Uint8Array, range: { start: number; end: number }, shape: Shape) {
+/** What is read, up to where, and the tag that is to blame. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly tagAt: number;
+}
+
+/** Called when a nested message has been read, in wire order. */
+type Visit = (shape: Shape, field: Field) => void;
+
+/** Known and unknown fields of one message, in wire order; nested ones as soon as they are met. */
+export function walk(
+  bytes: Uint8Array,
+  range: { start: number; end: number },
+  shape: Shape,
+  visit: Visit = () => {},
+): Field[] {
   const fields: Field[] = [];
   let at = range.start;
   while (at < range.end) {
     const tagAt = at;
-    const tag = varint(bytes, at, range.end);
+    const tag = varint(bytes, { start: at, end: range.end, tagAt });
     const number = tag.value >> 3n;
     const wireType = Number(tag.value & 7n);
     if (number === 0n || number > FIELD_NUMBER_MAX) throw new Malformed(tagAt);
     const known = shape[Number(number)];
-    if (known !== undefined && known !== wireType) throw new Malformed(tagAt);
-    const value = measure(bytes, wireType, { start: tag.end, end: range.end });
-    fields.push({ number: Number(number), tagAt, ...value });
+    const expected = typeof known === 'object' ? BYTES : known;
+    if (expected !== undefined && expected !== wireType) throw new Malformed(tagAt);
+    const value = measure(bytes, wireType, { start: tag.end, end: range.end, tagAt });
+    const inner = typeof known === 'object' ? walk(bytes, value, known, visit) : [];
+    const field = { number: Number(number), tagAt, ...value, fields: inner };
+    if (typeof known === 'object') visit(known, field);
+    fields.push(field);
     at = value.end;
   }
   return fields;
 }
 
-function measure(bytes: Uint8Array, wireType: number, range: { start: number; end: number }) {
-  const { start, end } = range;
+/** Refuses, where it is met, the second reading of a metric in one sample. */
+export function walkTelemetry(
+  bytes: Uint8Array,
+  metricOf: (fields: readonly Field[]) => number | undefined,
+): Field[] {
+  let seen = new Set<number>();
+  return walk(bytes, { start: 0, end: bytes.length }, TELEMETRY, (shape, field) => {
+    if (shape === SAMPLE) seen = new Set();
+    const metric = shape === READING ? metricOf(field.fields) : undefined;
+    if (metric === undefined) return;
+    if (seen.has(metric)) throw new Malformed(field.tagAt);
+    seen.add(metric);
+  });
+}
+
+function measure(bytes: Uint8Array, wireType: number, range: Range) {
+  const { start, end, tagAt } = range;
   if (wireType === VARINT) {
-    const value = varint(bytes, start, end);
+    const value = varint(bytes, range);
     return { start, end: value.end, varint: value.value };
   }
   if (wireType === FIXED64 || wireType === FIXED32) {
     const length = wireType === FIXED64 ? 8 : 4;
-    if (start + length > end) throw new Malformed(start);
+    if (start + length > end) throw new Malformed(tagAt);
     return { start, end: start + length, varint: 0n };
   }
-  if (wireType !== BYTES) throw new Malformed(start);
-  const length = varint(bytes, start, end);
-  if (length.value > BigInt(end - length.end)) throw new Malformed(start);
+  if (wireType !== BYTES) throw new Malformed(tagAt);
+  const length = varint(bytes, range);
+  if (length.value > BigInt(end - length.end)) throw new Malformed(tagAt);
   return { start: length.end, end: length.end + Number(length.value), varint: 0n };
 }
 
-function varint(bytes: Uint8Array, start: number, end: number): { value: bigint; end: number } {
+function varint(bytes: Uint8Array, { start, end, tagAt }: Range): { value: bigint; end: number } {
   let value = 0n;
-  for (let at = start; at < end; at += 1) {
+  for (let at = start; at < end && at - start < 10; at += 1) {
     value |= BigInt(bytes[at]! & 127) << BigInt(7 * (at - start));
-    if (value >= 1n << 64n) throw new Malformed(at);
+    if (value >= 1n << 64n) throw new Malformed(tagAt);
     if (bytes[at]! < 128) return { value, end: at + 1 };
-    if (at - start === 9) throw new Malformed(at);
   }
-  throw new Malformed(end);
+  throw new Malformed(tagAt);
 }
 
 /** The last field with a number: what counts when a single field is given several times. */

@@ -16,18 +16,25 @@ export function readTime(node: Node, format: TimeFormat): number | null {
   if (format === 'iso8601') {
     return node.kind === 'string' ? readIso(node.value as string) : null;
   }
-  return node.kind === 'number' ? readDecimal(node.text, format) : null;
+  if (node.kind === 'number') return readDecimal(node.text, format);
+  const isDigits = node.kind === 'string' && /^[0-9]+$/.test(node.value as string);
+  return isDigits ? readDecimal(node.value as string, format) : null;
 }
 
 /** Nanoseconds in one unit. */
 const NANOSECONDS = { s: 10n ** 9n, ms: 10n ** 6n, us: 10n ** 3n, ns: 1n };
 
 function readDecimal(text: string, unit: 's' | 'ms' | 'us' | 'ns'): number | null {
-  const parts = /^(-?)([0-9]+)(?:\.([0-9]+))?$/.exec(text);
+  const parts = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/.exec(text);
   if (!parts) return null;
-  const [, sign, whole = '', fraction = ''] = parts;
-  const scaled = BigInt(`${sign}${whole}${fraction}`) * NANOSECONDS[unit];
-  const ms = floorDivide(scaled, 10n ** BigInt(fraction.length) * 10n ** 6n);
+  const [, sign, whole = '', fraction = '', exponentText = '0'] = parts;
+  const digits = BigInt(`${sign}${whole}${fraction}`);
+  if (digits === 0n) return 0;
+  const exponent = Number(exponentText) - fraction.length;
+  // Beyond all ranges, and too long to compute with.
+  if (Math.abs(exponent) > 100_000) return exponent > 0 ? null : digits < 0n ? -1 : 0;
+  const scaled = digits * NANOSECONDS[unit] * 10n ** BigInt(Math.max(exponent, 0));
+  const ms = floorDivide(scaled, 10n ** BigInt(Math.max(-exponent, 0)) * 10n ** 6n);
   return inTimeRange(ms) ? Number(ms) : null;
 }
 
@@ -37,11 +44,13 @@ function floorDivide(value: bigint, by: bigint): bigint {
 }
 
 const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?$/;
 
 function readIso(text: string): number | null {
   const parts = ISO.exec(text);
   if (!parts) return null;
+  // Only with a space between date and time may the zone be absent.
+  if (text[10] !== ' ' && !/(?:[Zz]|[+-]\d\d:\d\d)$/.test(text.slice(19))) return null;
   const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number) as number[];
   const [zoneHour, zoneMinute] = [Number(parts[9] ?? 0), Number(parts[10] ?? 0)];
   if (hour! > 23 || minute! > 59 || second! > 59 || zoneHour > 23 || zoneMinute > 59) return null;

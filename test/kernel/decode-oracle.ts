@@ -1,0 +1,119 @@
+/**
+ * What the kernel decodes against what the reference decodes. In: a channel and payloads. Out: an
+ * assertion for each; offsets included.
+ */
+import { expect } from 'chai';
+import * as status from '../../assembly/shared/status.ts';
+import type { PlanChannel } from '../../src/model/plan.ts';
+import { statusName } from '../../src/model/status.ts';
+import { metricOf, planOf } from './plan-sample.ts';
+import { type DecodedRecord, NO_ORDINAL, Probe, type Target } from './probe.ts';
+import { decodePayload, type Reading, type Sample } from './reference/decode.ts';
+import type { KeyField } from './reference/key.ts';
+
+export const SEED = Number(process.env['MILLRACE_SEED'] ?? 20260722);
+
+/** One metric of every kind, with units, ranges, nesting, a shared path and a retired one. */
+export const METRICS = [
+  metricOf(0, 'temperature', { path: ['t'], min: -100, max: 1e300 }),
+  metricOf(1, 'fahrenheit', { path: ['t'], scale: 5 / 9, offset: 459.67 * (5 / 9) }),
+  metricOf(2, 'count', { kind: 'integer', path: ['n'] }),
+  metricOf(3, 'tenths', { kind: 'integer', path: ['a', 'n'], scale: 0.5, max: 2 ** 53 }),
+  metricOf(4, 'on', { kind: 'boolean', path: ['a', 'b', 'on'] }),
+  metricOf(5, 'gone', { path: ['gone'], retired: true }),
+  metricOf(6, 'deep', { path: ['a', 'b', 'deep'], scale: 1e200 }),
+  metricOf(7, 'ranged', { kind: 'integer', path: ['é'], min: -5.5, max: 10 }),
+  metricOf(8, 'both', { path: ['a'] }),
+];
+
+export interface Expected {
+  readonly status: string;
+  readonly offset: number;
+  readonly key?: string;
+  readonly samples?: readonly unknown[];
+}
+
+const bits = new DataView(new ArrayBuffer(8));
+
+export function bitsOf(value: number | bigint | boolean | null): bigint {
+  if (typeof value === 'number') bits.setFloat64(0, value);
+  else bits.setBigInt64(0, BigInt(value ?? 0));
+  return bits.getBigUint64(0);
+}
+
+function keyText(key: KeyField): string {
+  if (key === null || key === 'invalid') return '';
+  return key.kind === 'id' ? `id ${key.id}` : `boot ${key.bootId}/${key.sequence}`;
+}
+
+function sampleOf(sample: Sample, channel: PlanChannel): unknown {
+  const missing = channel.metrics.find(
+    ({ ordinal, required, retired }) =>
+      required && !retired && !sample.readings.some(({ metric }) => metric?.ordinal === ordinal),
+  );
+  let verdict: number = missing ? status.REQUIRED_MISSING : status.OK;
+  if (sample.timeMs === 'malformed') verdict = status.TIME_MALFORMED;
+  return {
+    timeMs: typeof sample.timeMs === 'number' ? BigInt(sample.timeMs) : null,
+    status: statusName(verdict),
+    offset: sample.offset,
+    timeOffset: sample.timeOffset,
+    metric: verdict === status.REQUIRED_MISSING ? missing?.ordinal : NO_ORDINAL,
+    readings: sample.readings.map(readingOf),
+  };
+}
+
+function readingOf({ metric, judged, offset }: Reading): unknown {
+  const { status: verdict, value } = judged;
+  const ordinal = metric?.ordinal ?? NO_ORDINAL;
+  return { ordinal, status: statusName(verdict), offset, bits: bitsOf(value) };
+}
+
+function byReference(payload: Uint8Array, channel: PlanChannel): Expected {
+  const decoded = decodePayload(payload, channel);
+  const head = { status: statusName(decoded.status), offset: decoded.offset };
+  if (decoded.status !== status.OK) return head;
+  const samples = decoded.samples.map((sample) => sampleOf(sample, channel));
+  return { ...head, key: keyText(decoded.key), samples };
+}
+
+export function byKernel(decoded: DecodedRecord): Expected {
+  const head = { status: statusName(decoded.status), offset: decoded.offset };
+  if (decoded.status !== status.OK) return head;
+  const samples = decoded.samples.map((sample) => ({
+    timeMs: sample.eventTimeMs,
+    status: statusName(sample.status),
+    offset: sample.offset,
+    timeOffset: sample.timeOffset,
+    metric: sample.metric,
+    readings: sample.readings.map(({ ordinal, status: verdict, offset, bits: value }) => ({
+      ...{ ordinal, status: statusName(verdict), offset, bits: value },
+    })),
+  }));
+  return { ...head, key: decoded.key, samples };
+}
+
+export class Oracle {
+  readonly probe: Probe;
+  readonly channel: PlanChannel;
+  /** How many payloads got each status: a test that never saw one proves nothing about it. */
+  readonly seen = new Map<string, number>();
+
+  static async open(channel: PlanChannel, target: Target = 'release'): Promise<Oracle> {
+    return new Oracle(await Probe.open(planOf([channel]), target), channel);
+  }
+
+  private constructor(probe: Probe, channel: PlanChannel) {
+    this.probe = probe;
+    this.channel = channel;
+  }
+
+  check(payload: Uint8Array | string): void {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
+    const expected = byReference(bytes, this.channel);
+    const shown =
+      bytes.length > 300 ? `${bytes.length} bytes` : Buffer.from(bytes).toString('latin1');
+    expect(byKernel(this.probe.decode(bytes, this.channel.id)), shown).to.deep.equal(expected);
+    this.seen.set(expected.status, (this.seen.get(expected.status) ?? 0) + 1);
+  }
+}
