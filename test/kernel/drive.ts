@@ -107,16 +107,28 @@ export function spell(value: unknown): string {
   return `{${members.map(([name, member]) => `${name}=${spell(member)}`).join(' ')}}`;
 }
 
-/** The first few lines that only one side has, or '' when there are none. */
+const SHOWN_LINES = 4;
+
+/** The first few lines that only one side has, or where the order differs; '' when equal. */
 export function difference(got: readonly string[], wanted: readonly string[]): string {
-  const lines: string[] = [];
-  for (
-    let place = 0;
-    place < Math.max(got.length, wanted.length) && lines.length < 12;
-    place += 1
-  ) {
-    if (got[place] === wanted[place]) continue;
-    lines.push(`- ${wanted[place] ?? '(nothing)'}`, `+ ${got[place] ?? '(nothing)'}`);
+  const place = wanted.findIndex((line, index) => line !== got[index]);
+  if (place < 0 && got.length === wanted.length) return '';
+  const [lacks, adds] = [without(wanted, got), without(got, wanted)];
+  const show = (sign: string, lines: readonly string[]) =>
+    lines.slice(0, SHOWN_LINES).map((line) => `${sign} ${line.replace(/ sample="[^"]*"/, '')}`);
+  if (lacks.length + adds.length > 0) {
+    const head = `lacks ${lacks.length} lines, has ${adds.length} that are not wanted`;
+    return [head, ...show('-', lacks), ...show('+', adds)].join('\n');
   }
-  return lines.length === 0 ? '' : `(- wanted, + got)\n${lines.join('\n')}`;
+  return ['another order:', ...show('-', [wanted[place]!]), ...show('+', [got[place]!])].join('\n');
+}
+
+function without(lines: readonly string[], others: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const line of others) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return lines.filter((line) => {
+    const count = counts.get(line) ?? 0;
+    counts.set(line, count - 1);
+    return count <= 0;
+  });
 }

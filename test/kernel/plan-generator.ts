@@ -31,8 +31,8 @@ function randomChannel(random: Random, id: number): PlanChannel {
   const metrics = Array.from({ length: metricCount }, (_, ordinal) =>
     randomMetric(random, ordinal),
   );
-  const hour = random.pick([HOUR_MS, HOUR_MS, MINUTE_MS]);
   const minute = random.pick([MINUTE_MS, 5000]);
+  const hour = random.pick([HOUR_MS, HOUR_MS, 12 * minute]);
   const windows = [windowOf('1m', minute, random.pick([0, DAY_MS])), windowOf('1h', hour, 0)];
   return channelOf(id, `c${id}`, {
     format: random.pick(['protobuf', 'json']),

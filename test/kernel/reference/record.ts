@@ -247,8 +247,8 @@ function close(kernel: ReferenceKernel, subject: Subject, state: State, trouble:
   const bucket = subject.device?.bucket ?? kernel.bucket;
   const minute = Math.floor(kernel.logClock / 60_000);
   if (bucket.minute !== minute) Object.assign(bucket, { minute, count: 0 });
-  if (bucket.count >= kernel.plan.deadLettersPerDeviceMinute) return;
   bucket.count += 1;
+  if (bucket.count > kernel.plan.deadLettersPerDeviceMinute) return;
   emitDeadLetter(kernel, subject, trouble);
 }
 
