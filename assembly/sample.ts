@@ -3,7 +3,7 @@
  * reading. One sample is one unit of work: what it stages is bounded (memory.ts, STAGE_RESERVE).
  */
 import {
-  channelAgePolicy, channelClockPolicy, channelFormat, channelIdleMs, channelLatenessMs,
+  channelAgePolicy, channelClockPolicy, channelIdleMs, channelLatenessMs,
   channelMaxAgeMs, channelMaxClockSkewMs, channelRetentionMs, channelTimeRequired,
 } from './channel';
 import { Reading, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt } from './decoded';
@@ -17,7 +17,7 @@ import {
 } from './rows';
 import { Section, conform, latestAt } from './series';
 import {
-  FLAG_LATE, FLAG_PARTLY, FLAG_TIME_RECEIVED, FLAG_UNJUDGED_TIME, FORMAT_JSON, POLICY_REJECT,
+  FLAG_LATE, FLAG_PARTLY, FLAG_TIME_RECEIVED, FLAG_UNJUDGED_TIME, POLICY_REJECT,
 } from './shared/abi';
 import * as S from './shared/status';
 import { scheduleDevice } from './timer';
@@ -43,8 +43,7 @@ function applySample(record: Record, index: u32): void {
   const event = present ? sample.eventTimeMs : record.received;
   const status = judgeSample(record, sample, event);
   if (status != S.OK) {
-    const json = channelFormat(record.channel) == FORMAT_JSON;
-    const offset = status == S.REQUIRED_MISSING && json ? 0 : sample.offset;
+    const offset = status == S.REQUIRED_MISSING ? sample.offset : sample.timeOffset;
     note(record, status, offset, status == S.REQUIRED_MISSING ? sample.metric : NO_METRIC);
     countRejected(status, sample.readingCount);
     record.rejected += sample.readingCount;
