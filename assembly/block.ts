@@ -87,7 +87,7 @@ function textOf(texts: usize, index: u32): usize {
 
 @inline
 function putText(out: usize, text: usize): usize {
-  const bytes = 1 + <usize>load<u8>(text);
+  const bytes: usize = 1 + <usize>load<u8>(text);
   memory.copy(out, text, bytes);
   return out + bytes;
 }

@@ -25,7 +25,7 @@ const INTERVAL_BYTES: usize = 16;
 const CAPACITY_FIRST: u32 = 2;
 
 /** What remembering a key may add to the block. */
-export const BOOT_GROWTH: usize = BOOT_BYTES + INTERVALS_PER_BOOT_MAX * INTERVAL_BYTES;
+export const BOOT_GROWTH: usize = BOOT_BYTES + <usize>INTERVALS_PER_BOOT_MAX * INTERVAL_BYTES;
 
 @inline function sizeOf(boot: Boot): usize { return BOOT_BYTES + <usize>boot.capacity * INTERVAL_BYTES; }
 @inline function intervalAt(boot: usize, index: u32): usize { return boot + BOOT_BYTES + <usize>index * INTERVAL_BYTES; }
@@ -80,7 +80,7 @@ function addBoot(slot: u32, bootId: u64, event: i64): usize {
   if (deviceOf(slot).bootCount == BOOTS_PER_DEVICE_MAX) evictBoot(slot);
   let device = deviceOf(slot);
   const offset = bootsOf(device) + device.bootsBytes - changetype<usize>(device);
-  const bytes = BOOT_BYTES + CAPACITY_FIRST * INTERVAL_BYTES;
+  const bytes = BOOT_BYTES + <usize>CAPACITY_FIRST * INTERVAL_BYTES;
   insertBytes(slot, offset, bytes);
   device = deviceOf(slot);
   device.bootCount++;

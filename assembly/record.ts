@@ -212,7 +212,11 @@ function greatestEvent(record: Record, decoded: Decoded): i64 {
 
 /** The record's end: its key, its place in the ledger, its device's counts, its dead letter. */
 export function closeRecord(record: Record): void {
-  if (record.stored > 0) remember(record);
+  if (record.stored > 0) {
+    remember(record);
+    // A sample that was refused but had no readings takes nothing from the record.
+    if (record.rejected == 0) record.status = S.OK;
+  }
   const status = record.status;
   countRecord(status, record.stored);
   if (record.slot >= 0) {

@@ -74,7 +74,7 @@ function addRow(table: u32, bytes: u32, extra: u32): usize {
   const turn = turnOf();
   const size = (bytes + 7) & ~7;
   const row = STAGE_AT + turn.stageUsed;
-  assert(turn.stageUsed + size <= STAGE_BYTES, 'the reserve of staged rows suffices');
+  assert(turn.stageUsed + size <= <u32>STAGE_BYTES, 'the reserve of staged rows suffices');
   turn.stageUsed += size;
   turn.sealBytes += size + extra;
   const list = stageTable(table);

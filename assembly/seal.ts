@@ -297,7 +297,7 @@ function putDevices(out: usize, list: R.StageTable): usize {
   out = fill1(putHead(out, table, 5), rows, 0);
   // first_seen, last_seen, last_event_time, records, readings, rejected, duplicates: as staged.
   for (let i: u32 = 0; i < 7; i++) {
-    const field = C.DEVICE_ROW_FIRST_SEEN_AT + (<usize>i << 3);
+    const field: usize = C.DEVICE_ROW_FIRST_SEEN_AT + (i << 3);
     out = put8(putHead(out, table, 6 + i), head, field);
   }
   return out;

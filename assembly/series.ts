@@ -105,7 +105,9 @@ export function cellsOf(sectionAt: usize, window: u32): usize {
   const section = changetype<Section>(sectionAt);
   let at = changetype<usize>(latestAt(sectionAt, section.metricCount));
   const bytes = cellBytes(section.metricCount);
-  for (let i: u32 = 0; i < window; i++) at += windowStateAt(sectionAt, i).cellCount * bytes;
+  for (let i: u32 = 0; i < window; i++) {
+    at += <usize>windowStateAt(sectionAt, i).cellCount * bytes;
+  }
   return at;
 }
 @inline
@@ -134,19 +136,22 @@ export function findSection(device: Device, channel: u32): usize {
 export function sectionGrowth(device: Device, channel: usize, samples: u32, cellsMax: u32): usize {
   const metrics = channelMetricCount(channel);
   const windows = channelWindowCount(channel);
-  const cells = windows * min(samples, cellsMax) * cellBytes(metrics);
-  const at = device === null ? 0 : findSection(device, channelId(channel));
+  const cells = <usize>(windows * min(samples, cellsMax)) * cellBytes(metrics);
+  let at: usize = 0;
+  if (device !== null) at = findSection(device, channelId(channel));
   if (at == 0) return fixedBytes(metrics, windows) + cells;
   const section = changetype<Section>(at);
   if (follows(section, channel)) return cells;
   // Conforming widens every cell; at most all cells of all windows.
-  return fixedBytes(metrics, windows) + cells + section.bytes / cellBytes(section.metricCount)
-    * cellBytes(metrics);
+  const before = <usize>section.bytes / cellBytes(section.metricCount);
+  return fixedBytes(metrics, windows) + cells + before * cellBytes(metrics);
 }
 
 @inline
 function fixedBytes(metrics: u32, windows: u32): usize {
-  return SECTION_BYTES + windows * WINDOW_STATE_BYTES + metrics * LATEST_BYTES;
+  return (
+    SECTION_BYTES + <usize>windows * WINDOW_STATE_BYTES + <usize>metrics * LATEST_BYTES
+  );
 }
 
 function follows(section: Section, channel: usize): bool {
@@ -223,13 +228,13 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   const section = changetype<usize>(deviceOf(slot)) + offset;
   const old = changetype<Section>(section).metricCount;
   if (metrics <= old) return;
-  const more = metrics - old;
+  const more = <usize>(metrics - old);
   let cells: u32 = 0;
   const windows = changetype<Section>(section).windowCount;
   for (let i: u32 = 0; i < windows; i++) cells += windowStateAt(section, i).cellCount;
   const first = cellsOf(section, 0) - section;
   for (let i = cells; i > 0; i--) {
-    insertInSection(slot, offset, first + i * cellBytes(old), more * ACCUMULATOR_BYTES);
+    insertInSection(slot, offset, first + <usize>i * cellBytes(old), more * ACCUMULATOR_BYTES);
   }
   insertInSection(slot, offset, first, more * LATEST_BYTES);
   const wide = changetype<usize>(deviceOf(slot)) + offset;
@@ -245,7 +250,8 @@ function matchWindows(slot: u32, offset: usize, channel: usize): void {
     // Whatever stands before the window of that length has no place in the plan's order: it goes.
     while (windowIndexFrom(slot, offset, i, lengthMs) > <i32>i) dropWindow(slot, offset, i);
     if (windowIndexFrom(slot, offset, i, lengthMs) == <i32>i) continue;
-    insertInSection(slot, offset, SECTION_BYTES + i * WINDOW_STATE_BYTES, WINDOW_STATE_BYTES);
+    const place = SECTION_BYTES + <usize>i * WINDOW_STATE_BYTES;
+    insertInSection(slot, offset, place, WINDOW_STATE_BYTES);
     const section = changetype<usize>(deviceOf(slot)) + offset;
     changetype<Section>(section).windowCount++;
     clearWindow(section, i, lengthMs);
@@ -272,7 +278,7 @@ function dropWindow(slot: u32, offset: usize, window: u32): void {
   const section = changetype<Section>(changetype<usize>(deviceOf(slot)) + offset);
   section.windowCount--;
   removeInSection(
-    slot, offset, SECTION_BYTES + window * WINDOW_STATE_BYTES, WINDOW_STATE_BYTES,
+    slot, offset, SECTION_BYTES + <usize>window * WINDOW_STATE_BYTES, WINDOW_STATE_BYTES,
   );
 }
 
@@ -282,7 +288,7 @@ export function removeCell(slot: u32, offset: usize, window: u32, index: u32): v
   const at = changetype<usize>(device) + offset;
   const section = changetype<Section>(at);
   const bytes = cellBytes(section.metricCount);
-  const place = cellsOf(at, window) + index * bytes - at;
+  const place = cellsOf(at, window) + <usize>index * bytes - at;
   const flags = changetype<Cell>(at + place).flags;
   if ((flags & CELL_FIRED) == 0) {
     section.unfired--;

@@ -32,8 +32,8 @@ const HEADER_SLOT: u32 = 0xffffffff;
 export function exportBegin(all: u32): void {
   const c = control();
   const bytes = c.markBytes;
-  const changed = c.marks + MARK_CHANGED * <usize>bytes;
-  const captured = c.marks + MARK_CAPTURED * <usize>bytes;
+  const changed = c.marks + <usize>(MARK_CHANGED * bytes);
+  const captured = c.marks + <usize>(MARK_CAPTURED * bytes);
   for (let at: usize = 0; at < bytes; at += 8) {
     store<u64>(captured + at, load<u64>(captured + at) | load<u64>(changed + at));
     store<u64>(changed + at, 0);
@@ -90,8 +90,8 @@ export function exportNext(): u32 {
 export function exportEnd(acknowledged: u32): void {
   const c = control();
   const bytes = c.markBytes;
-  const changed = c.marks + MARK_CHANGED * <usize>bytes;
-  const captured = c.marks + MARK_CAPTURED * <usize>bytes;
+  const changed = c.marks + <usize>(MARK_CHANGED * bytes);
+  const captured = c.marks + <usize>(MARK_CAPTURED * bytes);
   for (let at: usize = 0; at < bytes; at += 8) {
     const back: u64 = acknowledged != 0 ? 0 : load<u64>(captured + at);
     store<u64>(changed + at, load<u64>(changed + at) | back);

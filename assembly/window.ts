@@ -113,7 +113,8 @@ function openCell(slot: u32, offset: usize, channel: usize, window: u32, event: 
 
 @inline
 function cellAt(section: usize, window: u32, index: u32): usize {
-  return cellsOf(section, window) + index * cellBytes(changetype<Section>(section).metricCount);
+  const bytes = cellBytes(changetype<Section>(section).metricCount);
+  return cellsOf(section, window) + <usize>index * bytes;
 }
 
 /** Number of cells that do not start after `start`. */
@@ -121,7 +122,7 @@ function placeOf(section: usize, window: u32, start: i64): u32 {
   const bytes = cellBytes(changetype<Section>(section).metricCount);
   const cells = cellsOf(section, window);
   let index = windowStateAt(section, window).cellCount;
-  while (index > 0 && changetype<Cell>(cells + (index - 1) * bytes).start > start) index--;
+  while (index > 0 && changetype<Cell>(cells + <usize>(index - 1) * bytes).start > start) index--;
   return index;
 }
 

@@ -1,0 +1,114 @@
+/**
+ * The kernel's binary: which of the three builds, compiled once, checked, and instantiated over a
+ * partition's memory. In: a build's name. Out: a module, and the exports of assembly/index.ts.
+ *
+ * WebAssembly's own API is used: the module has integers and one imported memory, for which a loader
+ * would only add a layer. An instance is cheap (tens of microseconds) and holds nothing.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ABI_VERSION, SEMANTICS_VERSION } from '../../assembly/shared/abi.ts';
+import { STATE_BASE } from '../../assembly/shared/control.ts';
+import { assert } from '../base/assert.ts';
+import { OperatingError } from '../model/error.ts';
+
+export type KernelBuild = 'auto' | 'simd' | 'scalar' | 'debug';
+
+/** Neither TypeScript's es2023 library nor Node's types describe what we use of it. */
+declare global {
+  namespace WebAssembly {
+    class Module {
+      constructor(bytes: Uint8Array);
+      readonly brand: 'module';
+    }
+    class Memory {
+      constructor(limits: { initial: number; maximum: number; shared: boolean });
+      readonly buffer: SharedArrayBuffer;
+    }
+    class Instance {
+      constructor(module: Module, imports: object);
+      readonly exports: object;
+    }
+    class RuntimeError extends Error {}
+    function validate(bytes: Uint8Array): boolean;
+  }
+}
+
+/** Exports of assembly/index.ts. All numbers are u32; results are RESULT_ codes. */
+export interface KernelExports {
+  abi_version(): number;
+  semantics_version(): number;
+  data_end(): number;
+  open(memoryBytes: number, partition: number, generation: number): number;
+  plan_room(bytes: number): number;
+  plan_use(plan: number, imageBytes: number, textBytes: number): void;
+  turn(region: number, bytes: number): number;
+  resume(): number;
+  export_begin(all: number): void;
+  export_next(): number;
+  export_end(acknowledged: number): void;
+  import_chunk(bytes: number): number;
+  import_end(): number;
+  state_hash(): void;
+}
+
+const FILES = { simd: 'release.wasm', scalar: 'scalar.wasm', debug: 'debug.wasm' } as const;
+
+/** A module of one function that uses a vector: valid only where SIMD is. */
+const SIMD_PROBE = new Uint8Array([
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
+  ...[10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
+]);
+
+/** The compiled module of a build; KERNEL_INCOMPATIBLE when it is missing or of another version. */
+export function loadKernel(build: KernelBuild): WebAssembly.Module {
+  const chosen = build === 'auto' ? (WebAssembly.validate(SIMD_PROBE) ? 'simd' : 'scalar') : build;
+  const path = join(projectRoot(), 'build', 'kernel', FILES[chosen]);
+  if (!existsSync(path)) {
+    throw new OperatingError('KERNEL_INCOMPATIBLE', `no kernel at ${path}: run \`npm run setup\``);
+  }
+  const module = new WebAssembly.Module(readFileSync(path));
+  check(module, path);
+  return module;
+}
+
+/** Walks up to package.json: the same from src/kernel (tsx) and from build/src/kernel. */
+function projectRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    assert(folder !== dirname(folder), 'the kernel lies inside the project');
+    folder = dirname(folder);
+  }
+  return folder;
+}
+
+function check(module: WebAssembly.Module, path: string): void {
+  const probe = instantiate(
+    module,
+    new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true }),
+  );
+  const found = probe.abi_version();
+  const semantics = probe.semantics_version();
+  const dataEnd = probe.data_end();
+  if (found === ABI_VERSION && semantics === SEMANTICS_VERSION && dataEnd > 0) {
+    assert(dataEnd <= STATE_BASE, `data of the kernel end at ${dataEnd}, behind ${STATE_BASE}`);
+    return;
+  }
+  throw new OperatingError(
+    'KERNEL_INCOMPATIBLE',
+    `${path} has ABI ${found}, semantics ${semantics}; this program needs ${ABI_VERSION}, ` +
+      `${SEMANTICS_VERSION}: run \`npm run setup\``,
+    { where: { path, abi: found, semantics } },
+  );
+}
+
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const env = { memory, abort: onAbort };
+  return new WebAssembly.Instance(module, { env }).exports as KernelExports;
+}
+
+/** The debug build's assertions arrive here; what is thrown is a trap like any other. */
+function onAbort(_message: number, _file: number, line: number, column: number): never {
+  throw new WebAssembly.RuntimeError(`assertion of the kernel at line ${line}:${column}`);
+}

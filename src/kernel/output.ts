@@ -1,0 +1,231 @@
+/**
+ * What a turn left in partition memory, as objects of the model. In: memory and control block after a
+ * call, and the plan in force during it. Out: blocks (copied bytes, never looked into), facts and dead
+ * letters. Layouts: assembly/shared/control.ts.
+ */
+import { KIND_BOOLEAN, KIND_INTEGER } from '../../assembly/shared/abi.ts';
+import * as C from '../../assembly/shared/control.ts';
+import { assert } from '../base/assert.ts';
+import type { Block } from '../model/doors.ts';
+import type {
+  DeadLetter,
+  Fact,
+  MetricAggregate,
+  ReportedValue,
+  ShadowFact,
+  Version,
+  WindowFact,
+} from '../model/fact.ts';
+import type { Plan, PlanChannel, ValueKind } from '../model/plan.ts';
+import type { Identity } from '../model/record.ts';
+import { outputTables } from './table-image.ts';
+
+const KINDS: Record<ValueKind, number> = {
+  number: 0,
+  integer: KIND_INTEGER,
+  boolean: KIND_BOOLEAN,
+};
+
+/** Names that outputs refer to by number. */
+export interface Names {
+  readonly tables: readonly string[];
+  readonly channels: ReadonlyMap<number, PlanChannel>;
+}
+
+export function namesOf(plan: Plan): Names {
+  return {
+    tables: outputTables(plan).tables.map((table) => table.name),
+    channels: new Map(plan.channels.map((channel) => [channel.id, channel])),
+  };
+}
+
+export interface OutputOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly names: Names;
+  readonly partition: number;
+  readonly generation: number;
+}
+
+export class OutputReader {
+  readonly #options: OutputOptions;
+  readonly #view: DataView;
+  readonly #bytes: Buffer;
+
+  constructor(options: OutputOptions) {
+    this.#options = options;
+    this.#view = new DataView(options.memory.buffer);
+    this.#bytes = Buffer.from(options.memory.buffer);
+  }
+
+  blocks(): Block[] {
+    const count = this.#u32(C.STATE_BASE + C.CONTROL_BLOCK_COUNT_AT);
+    const first = this.#u32(C.STATE_BASE + C.CONTROL_BLOCKS_AT);
+    return Array.from({ length: count }, (_, index) => {
+      const at = first + index * C.BLOCK_BYTES;
+      const table = this.#options.names.tables[this.#u32(at)];
+      assert(table !== undefined, 'a block is of a table of the plan');
+      const rows = this.#u32(at + 4);
+      return { table, rows, bytes: this.#copy(this.#u32(at + 8), this.#u32(at + 12)) };
+    });
+  }
+
+  facts(): Fact[] {
+    const facts: Fact[] = [];
+    let row = this.#u32(C.STATE_BASE + C.CONTROL_FACT_AT);
+    for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_FACT_AT)) {
+      const isWindow = this.#u32(row + C.ROW_KIND_AT) === C.ROW_WINDOW;
+      facts.push(isWindow ? this.#window(row) : this.#shadow(row));
+    }
+    return facts;
+  }
+
+  deadLetters(): DeadLetter[] {
+    const letters: DeadLetter[] = [];
+    let row = this.#u32(C.STATE_BASE + C.CONTROL_LETTER_AT);
+    for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_AT)) letters.push(this.#letter(row));
+    return letters;
+  }
+
+  #window(row: number): WindowFact {
+    const channel = this.#channel(this.#u32(row + C.WINDOW_ROW_CHANNEL_AT));
+    const count = this.#u32(row + C.WINDOW_ROW_METRIC_COUNT_AT);
+    const metrics = Array.from({ length: count }, (_, index) =>
+      this.#aggregate(row + C.WINDOW_ROW_METRICS_AT + index * C.WINDOW_METRIC_BYTES, channel),
+    );
+    const sequence = this.#u64(row + C.WINDOW_ROW_SEQUENCE_AT);
+    return {
+      kind: 'window',
+      identity: this.#identity(row + this.#u32(row + C.WINDOW_ROW_IDENTITY_AT)),
+      channel: channel.name,
+      window: channel.windows[this.#u32(row + C.WINDOW_ROW_WINDOW_AT)]!.name,
+      windowStartMs: this.#i64(row + C.WINDOW_ROW_START_AT),
+      windowMs: this.#i64(row + C.WINDOW_ROW_LENGTH_AT),
+      fragment: this.#u64(row + C.WINDOW_ROW_FRAGMENT_AT),
+      revision: this.#u32(row + C.WINDOW_ROW_REVISION_AT),
+      version: this.#version(sequence, this.#u32(row + C.WINDOW_ROW_ORDINAL_AT)),
+      partition: this.#options.partition,
+      watermarkMs: this.#i64(row + C.WINDOW_ROW_WATERMARK_AT),
+      logTimeMs: this.#i64(row + C.WINDOW_ROW_LOG_TIME_AT),
+      metrics,
+    };
+  }
+
+  #aggregate(at: number, channel: PlanChannel): MetricAggregate {
+    const { name, unit } = channel.metrics[this.#u32(at)]!;
+    const number = (place: number) => this.#view.getFloat64(at + place, true);
+    return {
+      metric: name,
+      unit,
+      count: this.#i64(at + 8),
+      sum: number(16),
+      min: number(24),
+      max: number(32),
+      first: number(40),
+      firstTimeMs: this.#i64(at + 48),
+      firstSequence: this.#u64(at + 56),
+      last: number(64),
+      lastTimeMs: this.#i64(at + 72),
+      lastSequence: this.#u64(at + 80),
+      mean: number(88),
+      m2: number(96),
+    };
+  }
+
+  #shadow(row: number): ShadowFact {
+    const count = this.#u32(row + C.DEVICE_ROW_REPORTED_COUNT_AT);
+    const sequence = this.#u64(row + C.DEVICE_ROW_SEQUENCE_AT);
+    return {
+      kind: 'shadow',
+      identity: this.#identity(row + this.#u32(row + C.DEVICE_ROW_IDENTITY_AT)),
+      version: this.#version(sequence, this.#u32(row + C.DEVICE_ROW_ORDINAL_AT)),
+      partition: this.#options.partition,
+      logTimeMs: this.#i64(row + C.DEVICE_ROW_LOG_TIME_AT),
+      reported: Array.from({ length: count }, (_, index) =>
+        this.#reported(row + C.DEVICE_ROW_REPORTED_AT + index * C.REPORTED_BYTES),
+      ),
+    };
+  }
+
+  #reported(at: number): ReportedValue {
+    const channel = this.#channel(this.#u32(at));
+    const { name, unit, kind } = channel.metrics[this.#u32(at + 4)]!;
+    return {
+      channel: channel.name,
+      metric: name,
+      unit,
+      value: this.#value(at + 8, KINDS[kind]),
+      eventTimeMs: this.#i64(at + 16),
+    };
+  }
+
+  #value(at: number, kind: number): number | bigint | boolean {
+    if (kind === KIND_INTEGER) return this.#view.getBigInt64(at, true);
+    return kind === KIND_BOOLEAN ? this.#u32(at) !== 0 : this.#view.getFloat64(at, true);
+  }
+
+  #letter(row: number): DeadLetter {
+    const texts: string[] = [];
+    let at = row + C.LETTER_ROW_TEXTS_AT;
+    for (let index = 0; index < 6; index += 1) {
+      texts.push(this.#text(at));
+      at += 1 + this.#view.getUint8(at);
+    }
+    const [tenant, site, device, channel, reason, metric] = texts as [
+      ...[string, string, string],
+      ...[string, string, string],
+    ];
+    const sampleAt = row + this.#u32(row + C.LETTER_ROW_SAMPLE_AT);
+    return {
+      identity: tenant === '' ? null : { tenant, site, device },
+      channel,
+      reason,
+      partition: this.#options.partition,
+      sequence: this.#u64(row + C.LETTER_ROW_SEQUENCE_AT),
+      index: this.#u32(row + C.LETTER_ROW_INDEX_AT),
+      offset: this.#u32(row + C.LETTER_ROW_OFFSET_AT),
+      metric,
+      receivedAtMs: this.#i64(row + C.LETTER_ROW_RECEIVED_AT),
+      logTimeMs: this.#i64(row + C.LETTER_ROW_LOG_TIME_AT),
+      payloadBytes: this.#u32(row + C.LETTER_ROW_PAYLOAD_BYTES_AT),
+      sample: this.#copy(sampleAt, this.#u32(row + C.LETTER_ROW_SAMPLE_BYTES_AT)),
+    };
+  }
+
+  #identity(at: number): Identity {
+    const siteAt = at + 1 + this.#view.getUint8(at);
+    const deviceAt = siteAt + 1 + this.#view.getUint8(siteAt);
+    return { tenant: this.#text(at), site: this.#text(siteAt), device: this.#text(deviceAt) };
+  }
+
+  #version(sequence: bigint, ordinal: number): Version {
+    return { generation: this.#options.generation, sequence, ordinal };
+  }
+
+  #channel(id: number): PlanChannel {
+    const channel = this.#options.names.channels.get(id);
+    assert(channel !== undefined, `channel ${id} is in the plan`);
+    return channel;
+  }
+
+  /** A string of ASCII with its length in front. */
+  #text(at: number): string {
+    return this.#bytes.toString('latin1', at + 1, at + 1 + this.#view.getUint8(at));
+  }
+
+  #copy(at: number, bytes: number): Uint8Array {
+    return new Uint8Array(this.#options.memory.buffer, at, bytes).slice();
+  }
+
+  #u32(at: number): number {
+    return this.#view.getUint32(at, true);
+  }
+
+  #u64(at: number): bigint {
+    return this.#view.getBigUint64(at, true);
+  }
+
+  /** Times and counts are far below 2⁵³. */
+  #i64(at: number): number {
+    return Number(this.#view.getBigInt64(at, true));
+  }
+}
