@@ -5,6 +5,7 @@
  * one of its key that was sent, or can never be sent (counted as refused). With `keyOf`, at most one
  * item of a key is on its way: a newer one waits for it, an older one is dropped.
  */
+import { setMaxListeners } from 'node:events';
 import { createBackoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
 import { isOperatingError, OperatingError } from '../model/error.ts';
@@ -61,6 +62,8 @@ export class Lane<Item> {
 
   constructor(options: LaneOptions<Item>) {
     this.#options = options;
+    // Every item on its way may wait for the stop.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   get counts(): LaneCounts {

@@ -66,7 +66,15 @@ async function readBatch(
   const giveUp = () => batch.end('disturbed');
   if (!link.isConnected) return 'disturbed';
   const subscription = link.nc.subscribe(inbox, {
-    callback: (error, message) => (error ? giveUp() : batch.receive(message as MsgImpl)),
+    callback: (error, message) => {
+      // What is thrown into the client would end its reading of the socket, without a word.
+      try {
+        if (error) giveUp();
+        else batch.receive(message as MsgImpl);
+      } catch (bug) {
+        batch.fail(bug);
+      }
+    },
   });
   const unwatch = link.onChange(giveUp);
   signal.addEventListener('abort', giveUp);
@@ -92,6 +100,7 @@ class Batch {
   readonly #intake: Intake;
   readonly #clock: Clock;
   #resolve: (end: BatchEnd) => void = () => {};
+  #reject: (bug: unknown) => void = () => {};
   #isOver = false;
   #count = 0;
   #heardAtMs: number;
@@ -100,14 +109,20 @@ class Batch {
     this.#intake = intake;
     this.#clock = clock;
     this.#heardAtMs = clock.monotonicMs();
-    this.ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve, reject) => {
       this.#resolve = resolve;
+      this.#reject = reject;
     });
   }
 
   end(end: BatchEnd): void {
     this.#isOver = true;
     this.#resolve(end);
+  }
+
+  fail(bug: unknown): void {
+    this.#isOver = true;
+    this.#reject(bug);
   }
 
   checkSilence(): void {

@@ -9,6 +9,7 @@
  * Invariant: a chunk begins where the one before ended, but for messages that the stream's leader says
  * are deleted. What is held and asked for is bounded (intake.ts).
  */
+import { setMaxListeners } from 'node:events';
 import { createBackoff } from '../base/backoff.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { LogChunk, LogReader, LogState } from '../model/doors.ts';
@@ -54,6 +55,8 @@ export function createLogReader(options: ReaderOptions): LogReader {
       stopping.abort();
       intake.end();
     };
+    // One signal may end the reading of all partitions.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
     const source = { link, stream: streamName(logId, partition), clock };

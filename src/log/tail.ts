@@ -40,7 +40,15 @@ export async function tail(source: Source, intake: Intake, signal: AbortSignal):
   const giveUp = () => delivery.end('disturbed');
   if (!link.isConnected || signal.aborted) return 'disturbed';
   const subscription = link.nc.subscribe(`${delivery.inbox}.*`, {
-    callback: (error, message) => (error ? giveUp() : delivery.receive(message as MsgImpl)),
+    callback: (error, message) => {
+      // What is thrown into the client would end its reading of the socket, without a word.
+      try {
+        if (error) giveUp();
+        else delivery.receive(message as MsgImpl);
+      } catch (bug) {
+        delivery.fail(bug);
+      }
+    },
   });
   const unwatch = link.onChange(giveUp);
   signal.addEventListener('abort', giveUp);
@@ -67,6 +75,7 @@ class Tail {
   readonly #intake: Intake;
   readonly #name = `reader-${randomBytes(9).toString('hex')}`;
   #resolve: (end: TailEnd) => void = () => {};
+  #reject: (bug: unknown) => void = () => {};
   #isOver = false;
   #heardAtMs = 0;
   #checkedAtMs = 0;
@@ -78,15 +87,23 @@ class Tail {
   constructor(source: Source, intake: Intake) {
     this.#source = source;
     this.#intake = intake;
-    this.ended = new Promise((resolve) => {
+    this.ended = new Promise((resolve, reject) => {
       this.#resolve = resolve;
+      this.#reject = reject;
     });
+    // It may fail before anybody waits for it.
+    this.ended.catch(() => {});
     this.#checkedAtMs = source.clock.monotonicMs();
   }
 
   end(end: TailEnd): void {
     this.#isOver = true;
     this.#resolve(end);
+  }
+
+  fail(bug: unknown): void {
+    this.#isOver = true;
+    this.#reject(bug);
   }
 
   async createConsumer(): Promise<void> {
