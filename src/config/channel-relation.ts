@@ -2,9 +2,10 @@
  * Relations within one channel, and between it and the catalogue, the log and the tables. In: raw
  * shape, Config, the channel. Out: problems; see relation.ts.
  */
-import { JSON_DEPTH_MAX, METRICS_PER_CHANNEL_MAX } from '../../assembly/shared/abi.ts';
+
 import { formatDuration, parseDuration } from '../base/quantity.ts';
 import type { ChannelConfig, Config, ConfigPath, ConfigProblem } from '../model/config.ts';
+import { JSON_DEPTH_MAX, METRICS_PER_CHANNEL_MAX } from '../model/limit.ts';
 import { channelTable } from '../model/table.ts';
 import { retentionKeyOf } from './normal.ts';
 import type { RawChannel, RawConfig } from './schema/schema.ts';
@@ -14,8 +15,11 @@ const RESERVED_COLUMNS = new Set(
   channelTable({ name: '', metrics: [] }).columns.map((column) => column.name),
 );
 /** `v_<channel>` would be one of the other views. */
-const RESERVED_CHANNELS =
-  /^(readings|readings_any|ledger|dead_letters|devices|alerts|shadows|visible|generations|agg_.*|quality_.*)$/i;
+const RESERVED_CHANNELS = new RegExp(
+  '^(readings|readings_any|ledger|dead_letters|devices|alerts|shadows|visible|generations' +
+    '|agg_.*|quality_.*)$',
+  'i',
+);
 const DAY_MS = 86_400_000;
 
 interface Subject {
@@ -183,7 +187,8 @@ function retentionProblems({ raw, channel, at }: Subject): ConfigProblem[] {
       problems.push({ path, what, ...given, with: [at('historical')] });
     } else if (channel.age.policy === 'reject' && retentionMs <= channel.age.maxMs + lengthMs) {
       const least = formatDuration(channel.age.maxMs + lengthMs);
-      const what = `must exceed ${least} (age.max${lengthMs > 0 ? ' and one window' : ''})${byDefault}`;
+      const reason = lengthMs > 0 ? 'age.max and one window' : 'age.max';
+      const what = `must exceed ${least} (${reason})${byDefault}`;
       problems.push({ path, what, ...given, with: [at('age', 'max'), at('age', 'policy')] });
     }
   }

@@ -1,7 +1,8 @@
 /**
  * The files of a configuration: read, parsed, laid over each other. In: paths, first the base, then
- * overlays (later ones win; maps are merged, lists replaced). Out: one value, problems of syntax, and
- * the place (file, line, column) of any option: that of the last file which says something about it.
+ * overlays (later ones win; maps are merged, lists replaced). Out: one value, problems of syntax,
+ * and the place (file, line, column) of any option: that of the last file which says something
+ * about it.
  */
 import { readFileSync } from 'node:fs';
 import {

@@ -4,7 +4,9 @@
  */
 const read = (name: string): string | undefined => process.env[name] || undefined;
 
-/** Variables that are no options of the configuration; anything near to an option gets a warning. */
+/**
+ * Variables that are no options of the configuration; anything near to an option gets a warning.
+ */
 export const KNOWN_VARIABLES: readonly string[] = [
   'MILLRACE_CONFIG',
   'MILLRACE_DATA_DIR',

@@ -2,7 +2,8 @@
  * Loads the configuration. In: a file, overlays, the process's variables. Out: a frozen Config, or
  * CONFIG_INVALID with every problem at once, in the order of the files' lines.
  *
- *   files ─parse─► value ─◄─ variables ─shape─► raw + problems ─normalize─► Config ─relations─► problems
+ *   files ─parse─► value ◄─ variables
+ *                   └─shape─► raw, problems ─normalize─► Config ─relations─► problems
  */
 import type {
   Config,

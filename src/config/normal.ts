@@ -1,6 +1,7 @@
 /**
- * From the checked YAML shape to the Config that rooms read: text to milliseconds and bytes, defaults
- * that depend on other options, order. In: a sound RawConfig. Out: a frozen Config. Never fails.
+ * From the checked YAML shape to the Config that rooms read: text to milliseconds and bytes,
+ * defaults that depend on other options, order. In: a sound RawConfig. Out: a frozen Config. Never
+ * fails.
  */
 import { assert } from '../base/assert.ts';
 import { formatDuration, parseDuration, parseSize } from '../base/quantity.ts';

@@ -1,7 +1,8 @@
 /**
- * Options set by environment variables: MILLRACE_<SECTION>_<OPTION> for every option outside `metrics`
- * and `channels`, e.g. nats.websocketPort ← MILLRACE_NATS_WEBSOCKET_PORT. They win over every file.
- * In: variables. Out: the value laid over the files', the variable behind an option, warnings.
+ * Options set by environment variables: MILLRACE_<SECTION>_<OPTION> for every option outside
+ * `metrics` and `channels`, e.g. nats.websocketPort ← MILLRACE_NATS_WEBSOCKET_PORT. They win over
+ * every file. In: variables. Out: the value laid over the files', the variable behind an option,
+ * warnings.
  */
 import type { ConfigPath } from '../model/config.ts';
 import { CONFIG_SCHEMA } from './schema/schema.ts';

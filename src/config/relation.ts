@@ -1,14 +1,17 @@
 /**
- * Relations between sound options: what a single option's range cannot say. In: the raw shape and its
- * Config. Out: problems. The chain that exactly-once results rest on (EXACTLY_ONCE §2):
+ * Relations between sound options: what a single option's range cannot say. In: the raw shape and
+ * its Config. Out: problems. The chain that exactly-once results rest on (EXACTLY_ONCE §2):
  *
- *   outOfOrder ≤ lateness ≤ age.max ≤ dedup.horizon ≤ log.retention        (age only when it is judged)
- *   age.max < retention of every table the channel writes                   (same)
+ *   outOfOrder ≤ lateness ≤ age.max ≤ dedup.horizon ≤ log.retention
+ *   age.max < retention of every table the channel writes
  *   deadLetters.retention ≤ log.retention: raw bytes of a dead letter are read from the log
+ *
+ * Where age is not judged (policy accept) its relations do not hold and are not asked for.
  */
-import { CHANNELS_MAX } from '../../assembly/shared/abi.ts';
+
 import { formatSize } from '../base/quantity.ts';
 import type { Config, ConfigPath, ConfigProblem } from '../model/config.ts';
+import { CHANNELS_MAX } from '../model/limit.ts';
 import { channelProblems } from './channel-relation.ts';
 import type { RawConfig } from './schema/schema.ts';
 

@@ -5,6 +5,19 @@
 import { MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import { assert } from '../base/assert.ts';
 
+/** Limits of the kernel that other rooms keep: only this room and the kernel's read assembly/. */
+export {
+  CHANNELS_MAX,
+  CHUNK_BYTES_MAX,
+  EVENT_ID_BYTES_MAX,
+  JSON_DEPTH_MAX,
+  LEDGER_BLOCK_SEQUENCES,
+  MESSAGE_BYTES_MAX,
+  METRICS_PER_CHANNEL_MAX,
+  PAYLOAD_BYTES_MAX,
+  WINDOWS_PER_CHANNEL_MAX,
+} from '../../assembly/shared/abi.ts';
+
 /** Body of a record batch; one log message, so that any message fits an arena. */
 export const BATCH_BYTES_MAX = MESSAGE_BYTES_MAX;
 

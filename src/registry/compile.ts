@@ -1,16 +1,13 @@
 /**
- * Compiles the configuration into a plan. In: a checked Config, the newest plan of the log (null: none).
- * Out: the plan; CONFIG_INVALID when units do not fit or what earlier plans fixed would change. Pure.
+ * Compiles the configuration into a plan. In: a checked Config, the newest plan of the log (null:
+ * none). Out: the plan; CONFIG_INVALID when units do not fit or what earlier plans fixed would
+ * change. Pure.
  *
- * Ids are for ever: channels keep their id and metrics their ordinal, also while they are not declared
- * (retired); state, presence bits and devices' messages refer to them. New ones get the next number, in
- * the order of the file.
+ * Ids are for ever: channels keep their id and metrics their ordinal, also while they are not
+ * declared (retired); state, presence bits and devices' messages refer to them. New ones get the
+ * next number, in the order of the file.
  */
-import {
-  CHANNELS_MAX,
-  MESSAGE_BYTES_MAX,
-  METRICS_PER_CHANNEL_MAX,
-} from '../../assembly/shared/abi.ts';
+
 import type {
   ChannelConfig,
   ChannelMetricConfig,
@@ -22,6 +19,7 @@ import type {
 } from '../model/config.ts';
 import { withoutPlace } from '../model/config.ts';
 import { configInvalid } from '../model/config-error.ts';
+import { CHANNELS_MAX, MESSAGE_BYTES_MAX, METRICS_PER_CHANNEL_MAX } from '../model/limit.ts';
 import type { Plan, PlanChannel, PlanMetric } from '../model/plan.ts';
 import { findConversion, findUnitProblem, isConversion } from './conversion.ts';
 import { planText } from './plan-text.ts';
@@ -94,7 +92,7 @@ function compileChannels(compilation: Compilation, earlier: readonly PlanChannel
     channels.push(compileChannel(compilation, declared, fresh));
   }
   if (channels.length > CHANNELS_MAX) {
-    const what = `there are ${channels.length} with those no longer declared, at most ${CHANNELS_MAX}`;
+    const what = `has ${channels.length} with those no longer declared, at most ${CHANNELS_MAX}`;
     problems.push({ path: ['channels'], what });
   }
   return channels;
@@ -143,7 +141,9 @@ function compileMetrics(
     metrics.push(compileMetric(compilation, channel, declared, { ordinal: metrics.length }));
   }
   if (metrics.length > METRICS_PER_CHANNEL_MAX) {
-    const what = `there are ${metrics.length} with those no longer declared, at most ${METRICS_PER_CHANNEL_MAX}: use another channel`;
+    const what =
+      `has ${metrics.length} with those no longer declared, ` +
+      `at most ${METRICS_PER_CHANNEL_MAX}: use another channel`;
     compilation.problems.push({ path: ['channels', channel.name, 'metrics'], what });
   }
   return metrics;
@@ -160,7 +160,9 @@ function compileMetric(
   if ('kind' in earlier) {
     for (const option of ['unit', 'kind'] as const) {
       if (earlier[option] === canonical[option]) continue;
-      const what = `was '${earlier[option]}' in channel ${channel.name}: a changed ${option} is a new column: give it a new name`;
+      const what =
+        `was '${earlier[option]}' in channel ${channel.name}: ` +
+        `a changed ${option} is a new column: give it a new name`;
       problems.push({ path: ['metrics', name, option], what, given: canonical[option] });
     }
   }
@@ -192,12 +194,16 @@ const unknown = (name: string): MetricConfig => ({
 
 function checkLog({ problems }: Compilation, plan: Plan, previous: Plan | null): void {
   if (previous?.log === plan.log && previous.partitions !== plan.partitions) {
-    const what = `is fixed for the life of a log: '${plan.log}' has ${previous.partitions}; choose another log.id to begin a new log`;
+    const what =
+      `is fixed for the life of a log: '${plan.log}' has ${previous.partitions}; ` +
+      'choose another log.id to begin a new log';
     problems.push({ path: ['log', 'partitions'], what, given: plan.partitions });
   }
   const bytes = Buffer.byteLength(planText(plan));
   if (bytes > MESSAGE_BYTES_MAX) {
-    const what = `makes a plan of ${bytes} bytes, a log message holds ${MESSAGE_BYTES_MAX}: fewer channels, metrics or allowed devices`;
+    const what =
+      `makes a plan of ${bytes} bytes, a log message holds ${MESSAGE_BYTES_MAX}: ` +
+      'fewer channels, metrics or allowed devices';
     problems.push({ path: ['channels'], what });
   }
 }

@@ -59,7 +59,8 @@ export function findConversion(from: string, to: string): Conversion | UnitProbl
   const exact = affine(source, target);
   if (exact === null) {
     const near = usual(from);
-    const what = `cannot be converted to ${to}: it measures ${basesText(source)}, not ${basesText(target)}`;
+    const [own, other] = [basesText(source), basesText(target)];
+    const what = `cannot be converted to ${to}: it measures ${own}, not ${other}`;
     return near === undefined ? { what } : { what, near };
   }
   const conversion = { scale: toNumber(exact.scale), offset: toNumber(exact.offset) };

@@ -63,8 +63,10 @@ function valueText(name: string, value: unknown): string {
     return endless ? 'forever' : formatDuration(value);
   }
   if (name === 'windows') {
-    const windows = value as PlanChannel['windows'];
-    return `[${windows.map((w) => `${w.name} for ${valueText('retentionMs', w.retentionMs)}`).join(', ')}]`;
+    const texts = (value as PlanChannel['windows']).map(
+      (window) => `${window.name} for ${valueText('retentionMs', window.retentionMs)}`,
+    );
+    return `[${texts.join(', ')}]`;
   }
   if (name === 'devicesAllowed') return value === null ? 'any' : `${(value as []).length} devices`;
   if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join('.');

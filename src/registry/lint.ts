@@ -1,6 +1,6 @@
 /**
- * Judges a plan against the memory it is to live in. In: the configuration and its plan. Out: the price,
- * problems that would stop it, warnings worth a look.
+ * Judges a plan against the memory it is to live in. In: the configuration and its plan. Out: the
+ * price, problems that would stop it, warnings worth a look.
  */
 import { formatSize } from '../base/quantity.ts';
 import type { Config, ConfigProblem } from '../model/config.ts';
@@ -23,7 +23,9 @@ export function lintPlan(config: Config, plan: Plan): PlanLint {
   if (price.devicesPerPartition < least) {
     problems.push({
       path: ['kernel', 'memory'],
-      what: `holds ${price.devicesPerPartition} devices of ${price.bytesPerDevice} bytes, ${least} are wanted per partition`,
+      what:
+        `holds ${price.devicesPerPartition} devices of ${price.bytesPerDevice} bytes, ` +
+        `${least} are wanted per partition`,
       given: memory,
     });
   } else if (price.devicesPerPartition < plan.devicesMax) {

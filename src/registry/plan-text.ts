@@ -1,16 +1,12 @@
 /**
- * A plan as it stands in the log: canonical JSON, one text per plan (members sorted by name, no spaces),
- * because its bytes are hashed into the state. In: a plan, or such a text. Out: the other.
+ * A plan as it stands in the log: canonical JSON, one text per plan (members sorted by name, no
+ * spaces), because its bytes are hashed into the state. In: a plan, or such a text. Out: the other.
  * Invariant: planText(parsePlan(text)) = text.
  */
 import { Ajv } from 'ajv';
 import Type from 'typebox';
-import {
-  CHANNELS_MAX,
-  METRICS_PER_CHANNEL_MAX,
-  WINDOWS_PER_CHANNEL_MAX,
-} from '../../assembly/shared/abi.ts';
 import { OperatingError } from '../model/error.ts';
+import { CHANNELS_MAX, METRICS_PER_CHANNEL_MAX, WINDOWS_PER_CHANNEL_MAX } from '../model/limit.ts';
 import type { Plan } from '../model/plan.ts';
 import { ID_PATTERN } from '../model/record.ts';
 

@@ -1,10 +1,11 @@
 /**
- * What a plan costs in partition memory. In: a plan and the memory of a partition. Out: bytes per device
- * and how many devices fit. The sizes are those of the kernel's records, in one place (KERNEL_LAYOUT);
- * test/unit/registry/price.test.ts compares them with assembly/.
+ * What a plan costs in partition memory. In: a plan and the memory of a partition. Out: bytes per
+ * device and how many devices fit. The sizes are those of the kernel's records, in one place
+ * (KERNEL_LAYOUT); test/unit/registry/price.test.ts compares them with assembly/.
  *
- *   device = slot + block(identity + boots + ids + Σ channels)
- *   channel = section + windows · state + metrics · latest + Σ windows: cells · (cell + metrics · accumulator)
+ *   device  = slot + block(identity + boots + ids + Σ channels)
+ *   channel = section + windows · state + metrics · latest + Σ windows: cells
+ *   cells   = number · (cell + metrics · accumulator)
  */
 import type { Plan, PlanChannel } from '../model/plan.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The part of @lhncbc/ucum-lhc that is used: its tables of units and its advice on misspelt codes. The
- * package is CommonJS without types; it is required, because what an import of it gives differs
+ * The part of @lhncbc/ucum-lhc that is used: its tables of units and its advice on misspelt codes.
+ * The package is CommonJS without types; it is required, because what an import of it gives differs
  * between Node and tsx. Loaded on first use.
  */
 import { createRequire } from 'node:module';
@@ -49,7 +49,9 @@ export function unitTables() {
   return ucum.UnitTables.getInstance();
 }
 
-/** The code the library thinks was meant, null when it has no idea. It prints when there are spaces. */
+/**
+ * The code the library thinks was meant, null when it has no idea. It prints when there are spaces.
+ */
 export function suggestUnit(code: string): string | null {
   if (!/^[^\s]{1,64}$/.test(code)) return null;
   const answer = load().UcumLhcUtils.getInstance().validateUnitString(code, true);

@@ -1,8 +1,9 @@
 /**
- * Reads a UCUM code (https://ucum.org/ucum) exactly. The tables are those of ucum-lhc; its arithmetic is in
- * doubles, step by step, so ours is done here in fractions: definitions are followed down to the base
- * units. In: a code such as '[mi_i]/h'. Out: factor and offset to base units (value · factor + offset) and
- * the exponents of the base units; or what is wrong with the code.
+ * Reads a UCUM code (https://ucum.org/ucum) exactly. The tables are those of ucum-lhc; its
+ * arithmetic is in doubles, step by step, so ours is done here in fractions: definitions are
+ * followed down to the base units. In: a code such as '[mi_i]/h'. Out: factor and offset to base
+ * units (value · factor + offset) and the exponents of the base units; or what is wrong with the
+ * code.
  *
  *   term      = ['/'] component (('.' | '/') component)*        read from left to right
  *   component = '(' term ')' | {annotation} | digits | [prefix] atom [exponent] [{annotation}]
@@ -236,7 +237,9 @@ function requireRatio(unit: Unit): void {
   );
 }
 
-/** canonical = scale · raw + offset, from one unit to another; null when they measure other things. */
+/**
+ * canonical = scale · raw + offset, from one unit to another; null when they measure other things.
+ */
 export function affine(from: Unit, to: Unit): { scale: Rational; offset: Rational } | null {
   if (from.opaque !== to.opaque || !sameBases(from.bases, to.bases)) return null;
   const difference = add(from.offset, { ...to.offset, numerator: -to.offset.numerator });

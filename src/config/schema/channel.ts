@@ -1,5 +1,5 @@
 /** Options of a metric of the catalogue and of a channel; see ./schema.ts. */
-import { WINDOWS_PER_CHANNEL_MAX } from '../../../assembly/shared/abi.ts';
+import { WINDOWS_PER_CHANNEL_MAX } from '../../model/limit.ts';
 import {
   COLUMN_PATTERN,
   choice,

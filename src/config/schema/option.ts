@@ -1,8 +1,9 @@
 /**
- * Builds the schema of one option. The JSON Schema it gives is what editors use, what ajv checks and
- * what docs/configuration.md is made from; the type is the one after defaults are filled in. Besides
- * standard keywords: `durationRange` and `sizeRange` (both ends included; checked by ajv), `what` (how
- * to write it, for messages), `zero` (meaning of 0) and `byDefault` (a default that depends on others).
+ * Builds the schema of one option. The JSON Schema it gives is what editors use, what ajv checks
+ * and what docs/configuration.md is made from; the type is the one after defaults are filled in.
+ * Besides standard keywords: `durationRange` and `sizeRange` (both ends included; checked by ajv),
+ * `what` (how to write it, for messages), `zero` (meaning of 0) and `byDefault` (a default that
+ * depends on others).
  */
 import Type, { type Static, type TSchema } from 'typebox';
 import { DURATION_PATTERN, RETENTION_PATTERN, SIZE_PATTERN } from '../../base/quantity.ts';

@@ -1,7 +1,7 @@
 /**
  * Publishes the schema: docs/millrace.schema.json for editors and the option tables of
- * docs/configuration.md for people. Run `npx tsx src/config/schema/publish.ts` after a change; a test
- * compares the files with what this gives. In: CONFIG_SCHEMA. Out: texts.
+ * docs/configuration.md for people. Run `npx tsx src/config/schema/publish.ts` after a change; a
+ * test compares the files with what this gives. In: CONFIG_SCHEMA. Out: texts.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,7 +1,7 @@
 /**
  * Every option of millrace.yaml: type, default, range, meaning of 0. Published as
- * docs/millrace.schema.json; docs/configuration.md lists the same (both written by publish.ts, tested).
- * Limits of the kernel come from assembly/shared/abi.ts and are written nowhere else.
+ * docs/millrace.schema.json; docs/configuration.md lists the same (both written by publish.ts,
+ * tested). Limits of the kernel come from model/limit.ts and are written nowhere else.
  */
 import type { Static } from 'typebox';
 import { CHANNEL_SCHEMA, METRIC_SCHEMA } from './channel.ts';

@@ -1,7 +1,7 @@
 /**
  * Checks the shape of a configuration against the schema. In: any value (parsed YAML). Out: all
- * problems, and the value with wrong parts replaced by their defaults, so that relations between the
- * sound parts can still be checked. Invariant: the returned value satisfies the schema.
+ * problems, and the value with wrong parts replaced by their defaults, so that relations between
+ * the sound parts can still be checked. Invariant: the returned value satisfies the schema.
  */
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { assert } from '../../base/assert.ts';
@@ -102,7 +102,8 @@ function mapObject(value: object, change: (key: string, member: unknown) => unkn
   return Object.fromEntries(Object.entries(value).map(([key, m]) => [key, change(key, m)]));
 }
 
-// --- what a person reads -----------------------------------------------------------------------------
+// --- what a person reads
+// -----------------------------------------------------------------------------
 function pointerPath(root: unknown, error: ErrorObject): (string | number)[] {
   let at = root;
   const steps = error.instancePath.split('/').slice(1);

@@ -13,7 +13,10 @@ const RUNS = 300;
 
 const checks = [checkUnits];
 
-/** Loads, or says what is wrong; anything else is thrown. What loads has a plan that can be read back. */
+/**
+ * Loads, or says what is wrong; anything else is thrown. What loads has a plan that can be read
+ * back.
+ */
 function loadsOrSays(yaml: string): void {
   if (problemsOf(yaml, { checks }).length > 0) return;
   const plan = compilePlan(loadText(yaml, { checks }), null);

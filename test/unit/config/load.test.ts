@@ -148,8 +148,10 @@ channels:
     it('names the variable that a problem comes from', () => {
       const environment = { MILLRACE_NATS_PORT: '70000', MILLRACE_CHECKPOINT_INTERVAL: 'often' };
       assert.sameMembers(problemsOf('nats: { port: 1 }', { environment }), [
-        'environment variable MILLRACE_NATS_PORT: nats.port: must be at most 65535, given 70000; allowed: 0 … 65535',
-        'environment variable MILLRACE_CHECKPOINT_INTERVAL: checkpoint.interval: must be a duration such as 10s, 5m, 1h, 7d or 5y, given "often"',
+        'environment variable MILLRACE_NATS_PORT: nats.port: must be at most 65535, given ' +
+          '70000; allowed: 0 … 65535',
+        'environment variable MILLRACE_CHECKPOINT_INTERVAL: checkpoint.interval: must be a ' +
+          'duration such as 10s, 5m, 1h, 7d or 5y, given "often"',
       ]);
     });
 

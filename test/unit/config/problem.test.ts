@@ -23,7 +23,8 @@ describe('Problems of a configuration', () => {
       [
         'points at the name of an unknown option and suggests the nearest',
         'log:\n  id: main\n  partitons: 4\n',
-        '3:3: log.partitons: is not an option; allowed: id, partitions, maxBytes, retention (did you mean `partitions`?)',
+        '3:3: log.partitons: is not an option; allowed: id, partitions, maxBytes, retention ' +
+          '(did you mean `partitions`?)',
       ],
       [
         'suggests nothing when nothing is near',
@@ -40,7 +41,8 @@ describe('Problems of a configuration', () => {
       [
         'reports a number where a text must be quoted',
         'metrics: { v: { unit: 1 } }',
-        "1:23: metrics.v.unit: must be a UCUM code such as m/s, Cel, [degF], % or 1, given 1 (did you mean `'1'`?)",
+        '1:23: metrics.v.unit: must be a UCUM code such as m/s, Cel, [degF], % or 1, given 1 ' +
+          "(did you mean `'1'`?)",
       ],
       [
         'reports a number out of range',
@@ -50,8 +52,10 @@ describe('Problems of a configuration', () => {
       ],
       [
         'reports a duration or size that is none, or out of range',
-        'checkpoint: { interval: 10 }\ningest: { linger: 2s }\nkernel: { memory: 256MB }\nlog: { maxBytes: 1MiB, retention: never }',
-        "1:25: checkpoint.interval: must be a duration such as 10s, 5m, 1h, 7d or 5y, given 10 (did you mean `'10'`?)",
+        'checkpoint: { interval: 10 }\ningest: { linger: 2s }\nkernel: { memory: 256MB ' +
+          '}\nlog: { maxBytes: 1MiB, retention: never }',
+        '1:25: checkpoint.interval: must be a duration such as 10s, 5m, 1h, 7d or 5y, given ' +
+          "10 (did you mean `'10'`?)",
         '2:19: ingest.linger: is out of range, given "2s"; allowed: 0ms … 1s',
         '3:19: kernel.memory: must be a size such as 512KiB, 256MiB or 4GiB, given "256MB"',
         '4:18: log.maxBytes: is out of range, given "1MiB"; allowed: 16MiB … 64TiB',
@@ -60,16 +64,22 @@ describe('Problems of a configuration', () => {
       [
         'reports a value that is not one of the choices and suggests the nearest',
         'nats: { sync: alwais }',
-        '1:15: nats.sync: is not one of its values, given "alwais"; allowed: default, always (did you mean `always`?)',
+        '1:15: nats.sync: is not one of its values, given "alwais"; allowed: default, always ' +
+          '(did you mean `always`?)',
       ],
       [
         'reports names of channels, metrics and devices that cannot be ids',
-        'metrics: { 1st: {} }\nchannels: { "a b": { metrics: { x-y: {} } } }\nlog: { id: "" }\ndevices: { policy: strict, allow: [a/b] }',
-        '1:12: metrics.1st: is not a valid name, given "1st"; allowed: letters, digits and _, not beginning with a digit',
-        '2:13: channels.a b: is not a valid name, given "a b"; allowed: 1 to 64 characters of A-Z a-z 0-9 _ -',
-        '2:33: channels.a b.metrics.x-y: is not a valid name, given "x-y"; allowed: letters, digits and _, not beginning with a digit',
+        'metrics: { 1st: {} }\nchannels: { "a b": { metrics: { x-y: {} } } }\nlog: { id: "" ' +
+          '}\ndevices: { policy: strict, allow: [a/b] }',
+        '1:12: metrics.1st: is not a valid name, given "1st"; allowed: letters, digits and ' +
+          '_, not beginning with a digit',
+        '2:13: channels.a b: is not a valid name, given "a b"; allowed: 1 to 64 characters ' +
+          'of A-Z a-z 0-9 _ -',
+        '2:33: channels.a b.metrics.x-y: is not a valid name, given "x-y"; allowed: letters, ' +
+          'digits and _, not beginning with a digit',
         '3:12: log.id: must be 1 to 64 characters of A-Z a-z 0-9 _ -, given ""',
-        '4:36: devices.allow.0: must be tenant/site/device, each 1 to 64 characters of A-Z a-z 0-9 _ -, given "a/b"',
+        '4:36: devices.allow.0: must be tenant/site/device, each 1 to 64 characters of A-Z ' +
+          'a-z 0-9 _ -, given "a/b"',
       ],
       [
         'does not show a password',
@@ -93,7 +103,8 @@ describe('Problems of a configuration', () => {
         '1:7: nats: must be a section (indented `name: value` lines), given 5',
         '3:1: YAML: Map keys must be unique',
         '4:8: facts: must be a section (indented `name: value` lines), given []',
-        '5:1: YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+        '5:1: YAML: Flow sequence in block collection must be sufficiently indented and end ' +
+          'with a ]',
       ],
     ]);
 
@@ -121,7 +132,8 @@ describe('Problems of a configuration', () => {
       [
         'dedup and dead letters reach no further back than the log',
         'log: { retention: 1d }\ndedup: { horizon: 7d }\n',
-        '1:1: deadLetters.retention: must not exceed log.retention (1d): raw bytes lie in the log, given "7d"',
+        '1:1: deadLetters.retention: must not exceed log.retention (1d): raw bytes lie in ' +
+          'the log, given "7d"',
         '2:19: dedup.horizon: must not exceed log.retention (1d), given "7d"',
       ],
       [
@@ -131,7 +143,8 @@ describe('Problems of a configuration', () => {
       [
         'dead letters are not kept for ever beyond the log',
         'deadLetters: { retention: forever }',
-        '1:27: deadLetters.retention: must not exceed log.retention (7d): raw bytes lie in the log, given "forever"',
+        '1:27: deadLetters.retention: must not exceed log.retention (7d): raw bytes lie in ' +
+          'the log, given "forever"',
       ],
       [
         'every partition gets at least 1 MiB of log',
@@ -163,9 +176,11 @@ describe('Problems of a configuration', () => {
       ],
       [
         'the range of a metric is a range',
-        'metrics:\n  a: { min: 2, max: 1 }\n  b: { min: 1, max: 1 }\n  c: { kind: integer, max: 0.5 }\n  d: { kind: boolean, min: 0 }\n',
+        'metrics:\n  a: { min: 2, max: 1 }\n  b: { min: 1, max: 1 }\n  c: { kind: integer, ' +
+          'max: 0.5 }\n  d: { kind: boolean, min: 0 }\n',
         '2:13: metrics.a.min: must not be above max (1), given 2',
-        '4:28: metrics.c.max: must be a whole number within ±2^53, as the metric is an integer, given 0.5',
+        '4:28: metrics.c.max: must be a whole number within ±2^53, as the metric is an ' +
+          'integer, given 0.5',
         '5:28: metrics.d.min: has no meaning for a boolean',
       ],
       [
@@ -186,12 +201,14 @@ describe('Problems of a configuration', () => {
       [
         'metrics are in the catalogue',
         'metrics: { velocity: {} }\nchannels:\n  t:\n    metrics:\n      velocty: {}\n',
-        '5:7: channels.t.metrics.velocty: is not in the catalogue (`metrics:` at the top level) (did you mean `velocity`?)',
+        '5:7: channels.t.metrics.velocty: is not in the catalogue (`metrics:` at the top ' +
+          'level) (did you mean `velocity`?)',
       ],
       [
         'a metric is not named like a fixed column',
         'metrics: { sequence: {} }\nchannels: { t: { metrics: { sequence: {} } } }',
-        '2:29: channels.t.metrics.sequence: is the name of a column that every channel has: choose another',
+        '2:29: channels.t.metrics.sequence: is the name of a column that every channel has: ' +
+          'choose another',
       ],
       [
         'a channel has metrics',
@@ -200,7 +217,8 @@ describe('Problems of a configuration', () => {
       ],
       [
         'a channel is not named like another view',
-        'metrics: { v: {} }\nchannels: { agg_1m: { metrics: { v: {} } }, ledger: { metrics: { v: {} } } }',
+        'metrics: { v: {} }\nchannels: { agg_1m: { metrics: { v: {} } }, ledger: { metrics: ' +
+          '{ v: {} } } }',
         '2:13: channels.agg_1m: is reserved: v_agg_1m is another view',
         '2:45: channels.ledger: is reserved: v_ledger is another view',
       ],
@@ -213,7 +231,8 @@ describe('Problems of a configuration', () => {
       [
         'two paths do not overlap',
         channelYaml('time: { path: velocity.at }\neventId: { path: [a, b] }'),
-        '5:16: channels.truck.metrics.velocity.path: is the same place as time.path, or within it, given "velocity"',
+        '5:16: channels.truck.metrics.velocity.path: is the same place as time.path, or ' +
+          'within it, given "velocity"',
       ],
       [
         'a path has no empty member names',
@@ -228,13 +247,15 @@ describe('Problems of a configuration', () => {
       [
         'windows divide a day and are named once',
         channelYaml('windows: [7m, 1h, 60m]'),
-        '6:15: channels.truck.windows.0: does not divide a day, so windows would not line up with days, given "7m"; allowed: such as 10s, 1m, 5m, 15m, 1h, 6h, 1d',
+        '6:15: channels.truck.windows.0: does not divide a day, so windows would not line up ' +
+          'with days, given "7m"; allowed: such as 10s, 1m, 5m, 15m, 1h, 6h, 1d',
         '6:23: channels.truck.windows.2: is named twice, given "60m"',
       ],
       [
         'a channel has at most four windows',
         channelYaml('windows: [1s, 1m, 5m, 1h, 6h]'),
-        "6:14: channels.truck.windows: has more than 4 entries, given [ '1s', '1m', '5m', '1h', '6h' ]",
+        "6:14: channels.truck.windows: has more than 4 entries, given [ '1s', '1m', '5m', " +
+          "'1h', '6h' ]",
       ],
       [
         'out-of-order ≤ lateness ≤ age ≤ dedup horizon',
@@ -256,7 +277,8 @@ describe('Problems of a configuration', () => {
         'rows outlive the oldest accepted event',
         channelYaml('retention: { readings: 7d, 1m: 7d, 1h: 7d }'),
         '6:28: channels.truck.retention.readings: must exceed 7d (age.max), given "7d"',
-        '6:36: channels.truck.retention.1m: must exceed 10081m (age.max and one window), given "7d"',
+        '6:36: channels.truck.retention.1m: must exceed 10081m (age.max and one window), ' +
+          'given "7d"',
         '6:44: channels.truck.retention.1h: must exceed 169h (age.max and one window), given "7d"',
       ],
       [
@@ -273,13 +295,17 @@ describe('Problems of a configuration', () => {
         'historical contradicts judging age and a finite retention',
         channelYaml('historical: true\nage: { policy: reject }\nretention: { readings: 9d }'),
         '7:20: channels.truck.age.policy: contradicts `historical`, which does not judge age',
-        '8:28: channels.truck.retention.readings: contradicts `historical`, which keeps everything: say forever, or leave it out, given "9d"',
+        '8:28: channels.truck.retention.readings: contradicts `historical`, which keeps ' +
+          'everything: say forever, or leave it out, given "9d"',
       ],
       [
         'units are UCUM codes and can be converted',
-        "metrics: { a: { unit: kmh }, b: { unit: m/s }, c: {} }\nchannels: { t: { metrics: { a: {}, b: { unit: Cel }, c: { unit: '%' } } } }",
-        '1:23: metrics.a.unit: is not a UCUM code: there is no unit \'kmh\', given "kmh" (did you mean `km/h`?)',
-        '2:47: channels.t.metrics.b.unit: cannot be converted to m/s: it measures K, not m.s-1, given "Cel"',
+        'metrics: { a: { unit: kmh }, b: { unit: m/s }, c: {} }\nchannels: { t: { metrics: { ' +
+          "a: {}, b: { unit: Cel }, c: { unit: '%' } } } }",
+        '1:23: metrics.a.unit: is not a UCUM code: there is no unit \'kmh\', given "kmh" ' +
+          '(did you mean `km/h`?)',
+        '2:47: channels.t.metrics.b.unit: cannot be converted to m/s: it measures K, not ' +
+          'm.s-1, given "Cel"',
       ],
       [
         'a boolean has no unit',
@@ -298,7 +324,7 @@ describe('Problems of a configuration', () => {
       return `metrics:\n${names}\nchannels:\n  t:\n    metrics:\n${used}\n`;
     };
     const channels = (count: number) =>
-      `metrics: { v: {} }\nchannels:\n${many(count, (index) => `  c${index}: { metrics: { v: {} } }`)}\n`;
+      `metrics: { v: {} }\nchannels:\n${many(count, (i) => `  c${i}: { metrics: { v: {} } }`)}\n`;
     const deep = (count: number) =>
       channelYaml(`time: { path: ${Array.from({ length: count }, () => 'a').join('.')} }`);
     const named = (length: number) => `metrics: { ${'a'.repeat(length)}: {} }`;
