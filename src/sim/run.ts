@@ -25,11 +25,20 @@ const IN_FLIGHT_MAX = 20_000;
 
 /**
  * Open loop: every event has its scheduled send time; the log's pace only bounds what is in flight.
+ * `signal` ends the sending, `cut` the waiting for answers, e.g. of a server that is gone.
  */
-export async function runSimulation(options: RunOptions, signal: AbortSignal): Promise<number> {
+export async function runSimulation(
+  options: RunOptions,
+  signal: AbortSignal,
+  cut?: AbortSignal,
+): Promise<number> {
   const { simulation, clock, eventsPerSecond, eventsMax } = options;
   const startedMs = clock.monotonicMs();
-  const inFlight = new Set<Promise<void>>();
+  let inFlight = 0;
+  let wake = () => {};
+  cut?.addEventListener('abort', () => wake());
+  const change = () => new Promise<void>((resolve) => (wake = resolve));
+  const waits = (max: number) => inFlight > max && !cut?.aborted;
   let sent = 0;
   const more = () => !signal.aborted && (eventsMax === 0 || sent < eventsMax);
   while (more()) {
@@ -41,16 +50,19 @@ export async function runSimulation(options: RunOptions, signal: AbortSignal): P
           : startedMs + (eventsPerSecond && (sent * 1000) / eventsPerSecond) - clock.monotonicMs();
       if (waitMs > 1) await clock.wait(waitMs, signal).catch(() => {});
       if (!more()) break;
-      const answered: Promise<void> = options
+      inFlight += 1;
+      void options
         .send(simulation.record(event, clock.nowMs()))
         .then(() => options.onAcknowledged(event))
         .catch((error: unknown) => options.onRefused(event, error))
-        .finally(() => inFlight.delete(answered));
-      inFlight.add(answered);
+        .finally(() => {
+          inFlight -= 1;
+          wake();
+        });
       sent += 1;
-      if (inFlight.size >= IN_FLIGHT_MAX) await Promise.race(inFlight);
+      while (waits(IN_FLIGHT_MAX - 1)) await change();
     }
   }
-  await Promise.all(inFlight);
+  while (waits(0)) await change();
   return sent;
 }

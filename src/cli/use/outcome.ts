@@ -1,0 +1,148 @@
+/**
+ * What became of the rows of an ingest: waits until the read models show them, then counts. In: what
+ * was sent and where it lies in the log. Out: a report for people, or one JSON object.
+ */
+import pc from 'picocolors';
+import type { LedgerSummary } from '../../query/index.ts';
+import { EXIT } from '../exit.ts';
+import { printJson, printLine } from '../report.ts';
+import type { Session } from '../session.ts';
+import type { FeedResult } from './file-feed.ts';
+import type { IngestOptions } from './ingest.ts';
+import type { Supply } from './supply.ts';
+
+/** Without any progress of the read model for this long, waiting ends. */
+const STANDSTILL_MS_MAX = 60_000;
+
+export interface OutcomeOptions {
+  readonly session: Session;
+  readonly options: IngestOptions;
+  readonly declared: readonly string[] | null;
+  readonly before: LedgerSummary | null;
+  readonly results: readonly FeedResult[];
+  readonly supply: Supply;
+}
+
+const STATES = [
+  'recordsIn',
+  'stored',
+  'partly',
+  'duplicate',
+  'dedupUnknown',
+  'tooLate',
+  'rejected',
+  'filtered',
+  'skipped',
+] as const;
+type Balance = Record<(typeof STATES)[number], number>;
+
+export async function reportIngest(outcome: OutcomeOptions): Promise<void> {
+  const { session, options, declared, before, results, supply } = outcome;
+  const isSeen = options.wait && !supply.ending.aborted && (await waitUntilSeen(outcome));
+  const log = isSeen && before ? await balanceSince(session, before) : null;
+  const files = [];
+  for (const { positions, ...result } of results) {
+    const stored = isSeen ? await countStored(outcome, { ...result, positions }) : null;
+    const places = [...positions].map(([partition, range]) => ({ partition, ...range }));
+    files.push({ ...result, stored, positions: places });
+  }
+  if (files.some(({ refused }) => refused > 0)) process.exitCode = EXIT.checkFailed;
+  if (options.json) {
+    const { channel } = options;
+    printJson({
+      channel,
+      declared,
+      interrupted: supply.ending.aborted,
+      visible: isSeen,
+      files,
+      log,
+    });
+    return;
+  }
+  if (declared) printLine(`declared channel ${options.channel}:`);
+  for (const line of declared ?? []) printLine(`  ${line}`);
+  for (const file of files) for (const line of fileLines(file)) printLine(line);
+  if (supply.ending.aborted) printLine('interrupted: the same command goes on from here');
+  else if (options.wait && !isSeen)
+    printLine('not all of it can be queried yet: see millrace status');
+  if (log) printLine(`the whole log meanwhile: ${balanceText(log)}`);
+}
+
+/** True when everything sent can be queried. Waits as long as the read model goes on. */
+async function waitUntilSeen({ session, results }: OutcomeOptions): Promise<boolean> {
+  const last = new Map<number, bigint>();
+  for (const { positions } of results) {
+    for (const [partition, range] of positions) {
+      if (range.last > (last.get(partition) ?? 0n)) last.set(partition, range.last);
+    }
+  }
+  for (const [partition, sequence] of last) {
+    let reached = -1n;
+    while (!(await session.query.waitVisible(partition, sequence, STANDSTILL_MS_MAX))) {
+      const now = await session.query.visible(partition);
+      if (now <= reached) return false;
+      reached = now;
+    }
+  }
+  return true;
+}
+
+/** Rows of this run that stand in the channel's view. */
+async function countStored(
+  { session, options }: OutcomeOptions,
+  { positions, device }: Pick<FeedResult, 'positions' | 'device'>,
+): Promise<number> {
+  let stored = 0;
+  for (const [partition, { first, last }] of positions) {
+    const [row] = await session.query.rows<{ stored: string }>(
+      `SELECT count() AS stored FROM \`v_${options.channel}\` ` +
+        'WHERE tenant = {tenant: String} AND site = {site: String} ' +
+        "AND ({device: String} = '' OR device = {device: String}) " +
+        'AND partition = {partition: UInt16} ' +
+        'AND sequence BETWEEN {first: UInt64} AND {last: UInt64}',
+      {
+        tenant: options.tenant,
+        site: options.site,
+        device: device ?? '',
+        partition,
+        first: `${first}`,
+        last: `${last}`,
+      },
+    );
+    stored += Number(row?.stored ?? 0);
+  }
+  return stored;
+}
+
+async function balanceSince(session: Session, before: LedgerSummary): Promise<Balance> {
+  const now = await session.query.ledgerSummary();
+  const entries = STATES.map((state) => [state, now[state] - before[state]]);
+  return Object.fromEntries(entries) as Balance;
+}
+
+function balanceText({ recordsIn, ...states }: Balance): string {
+  const counts = Object.entries(states).filter(([, count]) => count > 0);
+  const out = counts.map(([state, count]) => `${count} ${words(state)}`).join(' · ');
+  return `${recordsIn} records in${out ? ` · ${out}` : ''}`;
+}
+
+const words = (state: string): string =>
+  state.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+type FileOutcome = Omit<FeedResult, 'positions'> & { readonly stored: number | null };
+
+function fileLines(file: FileOutcome): string[] {
+  const { rows, already, acknowledged, refused, stored } = file;
+  const parts = [
+    `${rows} rows read`,
+    ...(already > 0 ? [`${already} were already in the log`] : []),
+    `${acknowledged} acknowledged`,
+    ...(refused > 0 ? [pc.red(`${refused} refused`)] : []),
+    ...(stored === null ? [] : [`${stored} stored`]),
+  ];
+  const device = file.device === null ? '' : ` as device ${file.device}`;
+  return [
+    `${file.file}${device}: ${parts.join(' · ')}`,
+    ...file.refusals.map(({ row, code, message }) => `  row ${row}: ${code}: ${message}`),
+  ];
+}
