@@ -5,18 +5,8 @@
 import { MESSAGE_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import { assert } from '../base/assert.ts';
 
-/** Limits of the kernel that other rooms keep: only this room and the kernel's read assembly/. */
-export {
-  CHANNELS_MAX,
-  CHUNK_BYTES_MAX,
-  EVENT_ID_BYTES_MAX,
-  JSON_DEPTH_MAX,
-  LEDGER_BLOCK_SEQUENCES,
-  MESSAGE_BYTES_MAX,
-  METRICS_PER_CHANNEL_MAX,
-  PAYLOAD_BYTES_MAX,
-  WINDOWS_PER_CHANNEL_MAX,
-} from '../../assembly/shared/abi.ts';
+/** The kernel's limits and layouts, for the rooms that do not read assembly/ themselves. */
+export * from '../../assembly/shared/abi.ts';
 
 /** Body of a record batch; one log message, so that any message fits an arena. */
 export const BATCH_BYTES_MAX = MESSAGE_BYTES_MAX;
@@ -60,10 +50,3 @@ export const LOG_FULL_SHARE = 0.8;
 export const STATE_INCREMENTS_MAX = 32;
 
 assert(PAYLOAD_BYTES_MAX + 4096 <= BATCH_BYTES_MAX, 'a payload, its ids and framing fit a batch');
-
-export {
-  EVENT_ID_BYTES_MAX,
-  MESSAGE_BYTES_MAX,
-  METRICS_PER_CHANNEL_MAX,
-  PAYLOAD_BYTES_MAX,
-} from '../../assembly/shared/abi.ts';
