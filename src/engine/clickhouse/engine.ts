@@ -26,7 +26,7 @@ import type { UsersOptions } from './http/request.ts';
 /** Loading half a gigabyte of library from a cold disk, plus the parts of many tables. */
 const READY_MS_MAX = 120_000;
 /** A child whose parent was killed ends within this, and frees port and data folder. */
-const LEFTOVER_MS_MAX = 15_000;
+const LEFTOVER_MS_MAX = 8_000;
 const LEFTOVER_LOOK_MS = 200;
 const STOP_MS_DEFAULT = 8_000;
 const RESTART_FIRST_MS = 200;
@@ -104,6 +104,7 @@ export function createClickHouseEngine(options: ClickHouseEngineOptions): ClickH
     child = started;
     const ready = await waitReady(started, { ...settled.begin, port }, settled.logFile, logBytes);
     port = ready.port;
+    writeFileSync(settled.pidFile, `${started.pid}\n`);
     readyAtMs = clock.monotonicMs();
     state = 'running';
     address = addressOf(settled, ready, started.pid!);
@@ -235,7 +236,6 @@ function spawnChild(settled: Settled): ChildProcess {
       env: { UV_THREADPOOL_SIZE: String(threads), TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin' },
       ...(typescript ? { cwd: dirname(fileURLToPath(url)) } : {}),
     });
-    if (child.pid) writeFileSync(settled.pidFile, `${child.pid}\n`);
     return child;
   } finally {
     closeSync(log);
@@ -326,7 +326,7 @@ function requireFreePort(host: string, port: number): Promise<void> {
 function mayBeLeftover(error: OperatingError, settled: Settled): boolean {
   if (error.code !== 'PORT_BUSY' && !LOCKED.test(error.message)) return false;
   const pid = Number.parseInt(readFrom(settled.pidFile, 0), 10);
-  return error.code !== 'PORT_BUSY' || (pid > 0 && isAlive(pid));
+  return pid > 0 && isAlive(pid);
 }
 
 function isAlive(pid: number): boolean {

@@ -194,10 +194,12 @@ function insertSql(
     ...(settings === '' ? [] : [settings]),
     ...(own ? [] : [`insert_deduplication_token = ${quote(token || randomUUID())}`]),
     'async_insert = 0', // an answer means: written
+    "storage_file_read_method = 'pread'", // mapped, the file would count as memory of the process
   ];
   const compression = data.compression ? ` COMPRESSION '${data.compression}'` : '';
   return (
-    `${toUtf8(head.target)} FROM INFILE '${file}'${compression} ` +
-    `SETTINGS ${all.join(', ')} FORMAT ${head.format}`
+    // Line breaks, because the text before may end with a comment.
+    `${toUtf8(head.target)}\nFROM INFILE '${file}'${compression} ` +
+    `SETTINGS ${all.join('\n, ')} FORMAT ${head.format}`
   );
 }

@@ -106,23 +106,21 @@ export async function sendStreamed(run: RowsRun, fifo: string): Promise<Summary>
   const drained = new Promise<void>((resolve) => source.once('close', () => resolve()));
   const outlet = createOutlet(run, source);
   try {
-    const result = await run.connection.run(outfileSql(run, fifo));
-    closeSync(keeper);
-    await drained;
+    const result = await run.connection.run(outfileSql(run, fifo)).finally(async () => {
+      closeSync(keeper);
+      await drained;
+    });
     const summary = summaryOf(result);
     outlet.finish(summary);
     return summary;
-  } catch (error) {
-    closeSync(keeper);
-    await drained;
+  } finally {
     outlet.stop();
-    throw error;
   }
 }
 
 interface Outlet {
   finish(summary: Summary): void;
-  /** The statement failed: what is still held is not sent. */
+  /** What is still held is not sent. */
   stop(): void;
 }
 

@@ -290,14 +290,15 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
 
   for (const format of ['JSON', 'CSVWithNames', 'Parquet', 'Arrow', 'Native', 'XML', 'Values']) {
     it(`streams a large result in ${format} as one document`, async () => {
-      const sql = `SELECT number AS a, toString(number) AS s FROM numbers(300000) FORMAT ${format}`;
+      const sql = `SELECT toUInt32(number) AS a, toString(a) AS s FROM numbers(300000) FORMAT ${format}`;
       const streamed = await endpoint.ask({ body: sql });
       expect([streamed.status, streamed.complete]).to.deep.equal([200, true]);
       if (format === 'Values' || format === 'XML') return;
-      await endpoint.ask({
+      const insert = await endpoint.ask({
         body: streamed.bytes,
         params: { query: `INSERT INTO t FORMAT ${format}`, input_format_skip_unknown_fields: '1' },
       });
+      expect(insert.status, insert.text).to.equal(200);
       expect(await endpoint.query('SELECT count(), sum(a), max(length(s)) FROM t')).to.equal(
         '300000\t44999850000\t6\n',
       );

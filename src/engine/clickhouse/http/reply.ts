@@ -8,8 +8,15 @@ import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Readable, Transform, Writable } from 'node:stream';
 import { createFrameCompressor } from '../codec/compressed-frame.ts';
+import { NativeRewriter, rewriteNative } from '../codec/native-block.ts';
 import type { QueryRequest } from './request.ts';
-import { type ClickHouseError, type EngineError, errorText, httpStatus } from './status.ts';
+import {
+  type ClickHouseError,
+  type EngineError,
+  errorText,
+  httpStatus,
+  toClickHouseError,
+} from './status.ts';
 
 export interface Summary {
   readonly readRows: number;
@@ -98,8 +105,11 @@ export class Reply {
 
   /** The whole answer at once. */
   finish(body: Buffer, summary: Summary): void {
-    const sink = this.begin(summary, body.length);
-    sink.end(body);
+    const revision = this.#nativeRevision();
+    const whole = revision > 0 ? rewriteNative(body, revision) : body;
+    this.#rewritten = true;
+    const sink = this.begin(summary, whole.length);
+    sink.end(whole);
   }
 
   /** Calls back when the connection closes, whoever closed it. */
@@ -150,25 +160,45 @@ export class Reply {
       this.#last?.unpipe(response);
       this.#last?.on('data', (chunk: Buffer) => response.write(chunk));
       this.#last?.on('end', cut);
+      if (this.#native) this.#native.passing = true;
       this.#sink?.end(trailer);
     }
   }
 
   #last: Readable | undefined;
+  #native: NativeRewriter | undefined;
+  #rewritten = false;
+
+  /** 0 when the engine's own Native, or another format, is what the client reads. */
+  #nativeRevision(): number {
+    return this.#format === 'Native' ? (this.#request?.protocolRevision ?? 0) : 0;
+  }
 
   #transforms(): Transform[] {
     const request = this.#request;
     const transforms: Transform[] = [];
+    const revision = this.#nativeRevision();
+    if (revision > 0 && !this.#rewritten) {
+      this.#native = new NativeRewriter(revision);
+      transforms.push(this.#native);
+    }
     if (request?.framed) transforms.push(createFrameCompressor());
     const encoder = request?.encoding?.create?.(request.zlibLevel);
     if (encoder) transforms.push(encoder);
     return transforms;
   }
 
+  /** A block that cannot be rewritten: as late as this the client can only see the cut. */
+  #transformFailed(error: Error): void {
+    this.exceptionCode = toClickHouseError(error).code;
+    this.exception = error.message;
+    this.#response.destroy();
+  }
+
   #chain(transforms: Transform[]): Writable {
     if (transforms.length === 0) return this.#response;
     for (const [i, transform] of transforms.entries()) {
-      transform.on('error', () => this.#response.destroy());
+      transform.on('error', (error) => this.#transformFailed(error));
       if (i > 0) transforms[i - 1]!.pipe(transform);
     }
     this.#last = transforms.at(-1)!;
