@@ -2,7 +2,7 @@
  * Views of accounts: `v_ledger` (do the books balance?), `v_dead_letters` (what was rejected and why)
  * and `v_devices`. In: where tables live. Out: SELECTs. They need no plan.
  */
-import { LEDGER_BLOCK_SEQUENCES } from '../../../assembly/shared/abi.ts';
+import { LEDGER_BLOCK_SEQUENCES } from '../../model/limit.ts';
 import { qualified } from '../sql.ts';
 import { ALIVE, uncut, VERSION_COLUMNS, type View, type ViewContext } from './context.ts';
 

@@ -7,7 +7,7 @@ import {
   FLAG_PARTLY,
   FLAG_TIME_RECEIVED,
   FLAG_UNJUDGED_TIME,
-} from '../../../assembly/shared/abi.ts';
+} from '../../model/limit.ts';
 import type { PlanChannel, PlanMetric } from '../../model/plan.ts';
 import { channelTable } from '../../model/table.ts';
 import { identifier, list, literal, qualified } from '../sql.ts';

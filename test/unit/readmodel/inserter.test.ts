@@ -17,7 +17,15 @@ import {
 } from '../../support/clickhouse.ts';
 import { nativeBlock, type Row } from '../../support/native-writer.ts';
 import { until } from '../../support/until.ts';
-import { createFixture, plan, type ReadModelFixture, ROOM, TRUCK, truckRow } from './fixture.ts';
+import {
+  createFixture,
+  metric,
+  plan,
+  type ReadModelFixture,
+  ROOM,
+  TRUCK,
+  truckRow,
+} from './fixture.ts';
 
 const STOP_MS = 30_000;
 
@@ -174,6 +182,18 @@ describe('the combined inserter', function () {
     expect(inserter.stats()).to.include({ refusedRows: 0, trouble: null });
     expect(troubles.at(-1)).to.equal(null);
     expect(await sequencesSeen()).to.deep.equal([1]);
+  });
+
+  it('waits for a column that the table does not have yet, and drops nothing', async () => {
+    const heavy = { ...TRUCK, metrics: [...TRUCK.metrics, metric(3, 'load', 'number', 'kg')] };
+    create({ flushMs: 0 });
+    const rows = [truckRow({ sequence: 1, load: 12.5, presence: 0b1000 })];
+    await inserter.insert(0, [nativeBlock(channelTable(heavy), rows)], 1n);
+    await until(() => inserter.stats().retries > 0);
+    await model.migration.prepare(plan([heavy]));
+    await inserter.flushed(0);
+    expect(await model.rows('SELECT load FROM {db}.v_truck')).to.deep.equal([{ load: 12.5 }]);
+    expect(inserter.stats().refusedRows).to.equal(0);
   });
 
   it('stores once what was stored although its reply was lost', async () => {
