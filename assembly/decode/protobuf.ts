@@ -1,8 +1,8 @@
 /**
  * Canonical telemetry (proto/telemetry.proto). Fields in any order, unknown ones skipped, the last of
  * a repeated scalar wins. Refused as PAYLOAD_MALFORMED, at the tag of the innermost field concerned:
- * what runs past its end, varints beyond 64 bits, tags beyond 32 bits, field number 0, known fields
- * with another wire type, groups, and a metric twice in one sample.
+ * what runs past its end, varints beyond 64 bits, tags beyond 32 bits or 5 bytes, field number 0,
+ * known fields with another wire type, groups, and a metric twice in one sample.
  */
 import {
   channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricOrdinal,
@@ -31,6 +31,7 @@ const TELEMETRY_FIELDS = 4;
 const SAMPLE_FIELDS = 2;
 const READING_FIELDS = 5;
 
+const TAG_BYTES_MAX: usize = 5;
 const WIRE_VARINT = 0;
 const WIRE_FIXED64 = 1;
 const WIRE_BYTES = 2;
@@ -170,7 +171,7 @@ function resolve(channel: usize, metric: u64, nameAt: usize, nameBytes: u32): us
 }
 
 // --- wire ---------------------------------------------------------------------------------------
-/** A tag, into d.varint: below 2^32, with a field number above 0. */
+/** A tag, into d.varint: below 2^32 in up to 5 bytes, with a field number above 0. */
 @inline
 function readTag(d: Decoding, at: usize, end: usize): usize {
   const first = <u32>load<u8>(at);
@@ -184,7 +185,8 @@ function readTag(d: Decoding, at: usize, end: usize): usize {
 function readLongTag(d: Decoding, at: usize, end: usize): usize {
   const next = readVarint(d, at, end, at);
   if (next == 0) return 0;
-  return d.varint >> 32 != 0 || d.varint < 8 ? stop(d, at) : next;
+  const isTag = next - at <= TAG_BYTES_MAX && d.varint >> 32 == 0 && d.varint >= 8;
+  return isTag ? next : stop(d, at);
 }
 
 /** A varint of up to 64 bits in up to 10 bytes, into d.varint. */

@@ -30,7 +30,23 @@ export interface Expected {
   readonly status: string;
   readonly offset: number;
   readonly key?: string;
-  readonly samples?: readonly unknown[];
+  readonly samples?: readonly ExpectedSample[];
+}
+
+export interface ExpectedSample {
+  readonly timeMs: bigint | null;
+  readonly status: string;
+  readonly offset: number;
+  readonly timeOffset: number;
+  readonly metric: number;
+  readonly readings: readonly ExpectedReading[];
+}
+
+export interface ExpectedReading {
+  readonly ordinal: number;
+  readonly status: string;
+  readonly offset: number;
+  readonly bits: bigint;
 }
 
 const bits = new DataView(new ArrayBuffer(8));
@@ -46,7 +62,7 @@ function keyText(key: KeyField): string {
   return key.kind === 'id' ? `id ${key.id}` : `boot ${key.bootId}/${key.sequence}`;
 }
 
-function sampleOf(sample: Sample, channel: PlanChannel): unknown {
+function sampleOf(sample: Sample, channel: PlanChannel): ExpectedSample {
   const missing = channel.metrics.find(
     ({ ordinal, required, retired }) =>
       required && !retired && !sample.readings.some(({ metric }) => metric?.ordinal === ordinal),
@@ -58,12 +74,12 @@ function sampleOf(sample: Sample, channel: PlanChannel): unknown {
     status: statusName(verdict),
     offset: sample.offset,
     timeOffset: sample.timeOffset,
-    metric: verdict === status.REQUIRED_MISSING ? missing?.ordinal : NO_ORDINAL,
+    metric: verdict === status.REQUIRED_MISSING ? missing!.ordinal : NO_ORDINAL,
     readings: sample.readings.map(readingOf),
   };
 }
 
-function readingOf({ metric, judged, offset }: Reading): unknown {
+function readingOf({ metric, judged, offset }: Reading): ExpectedReading {
   const { status: verdict, value } = judged;
   const ordinal = metric?.ordinal ?? NO_ORDINAL;
   return { ordinal, status: statusName(verdict), offset, bits: bitsOf(value) };
@@ -96,7 +112,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
 export class Oracle {
   readonly probe: Probe;
   readonly channel: PlanChannel;
-  /** How many payloads got each status: a test that never saw one proves nothing about it. */
+  /** How often each status was expected: a test that never saw one proves nothing about it. */
   readonly seen = new Map<string, number>();
 
   static async open(channel: PlanChannel, target: Target = 'release'): Promise<Oracle> {
@@ -114,6 +130,15 @@ export class Oracle {
     const shown =
       bytes.length > 300 ? `${bytes.length} bytes` : Buffer.from(bytes).toString('latin1');
     expect(byKernel(this.probe.decode(bytes, this.channel.id)), shown).to.deep.equal(expected);
-    this.seen.set(expected.status, (this.seen.get(expected.status) ?? 0) + 1);
+    this.#count(expected.status);
+    for (const sample of expected.samples ?? []) {
+      if (sample.status !== 'OK') this.#count(sample.status);
+      for (const reading of sample.readings)
+        if (reading.status !== 'OK') this.#count(reading.status);
+    }
+  }
+
+  #count(name: string): void {
+    this.seen.set(name, (this.seen.get(name) ?? 0) + 1);
   }
 }

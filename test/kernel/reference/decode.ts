@@ -67,8 +67,8 @@ function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): 
 function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
   const top = wire.walkTelemetry(payload, (fields) => {
     const name = wire.last(fields, 5);
-    const text = name ? Buffer.from(payload.subarray(name.start, name.end)).toString() : '';
-    return findMetric(channel, fields, text)?.ordinal;
+    const bytes = name ? payload.subarray(name.start, name.end) : new Uint8Array();
+    return findMetric(channel, fields, bytes)?.ordinal;
   });
   const sampleFields = top.filter(({ number }) => number === 1);
   const inner = sampleFields.map((field) => field.fields.filter(({ number }) => number === 2));
@@ -109,11 +109,13 @@ function readProtobuf(
   return [{ metric: null, judged: { status: METRIC_UNKNOWN, value: null } }];
 }
 
-function findMetric(channel: PlanChannel, fields: readonly wire.Field[], text: string) {
+function findMetric(channel: PlanChannel, fields: readonly wire.Field[], text: Uint8Array) {
   const number = wire.last(fields, 1)?.varint ?? 0n;
   return channel.metrics.find(({ ordinal, name, retired }) => {
     if (retired) return false;
-    return number > 0n ? BigInt(ordinal) + 1n === number : name === text;
+    return number > 0n
+      ? BigInt(ordinal) + 1n === number
+      : Buffer.from(name).equals(Uint8Array.from(text));
   });
 }
 

@@ -49,6 +49,7 @@ const SAMPLE: Shape = { 1: FIXED64, 2: READING };
 export const TELEMETRY: Shape = { 1: SAMPLE, 2: BYTES, 3: FIXED64, 4: VARINT };
 
 const FIELD_NUMBER_MAX = 2n ** 29n - 1n;
+const TAG_BYTES_MAX = 5;
 
 /** What is read, up to where, and the tag that is to blame. */
 interface Range {
@@ -75,6 +76,7 @@ export function walk(
     const number = tag.value >> 3n;
     const wireType = Number(tag.value & 7n);
     if (number === 0n || number > FIELD_NUMBER_MAX) throw new Malformed(tagAt);
+    if (tag.end - tagAt > TAG_BYTES_MAX) throw new Malformed(tagAt);
     const known = shape[Number(number)];
     const expected = typeof known === 'object' ? BYTES : known;
     if (expected !== undefined && expected !== wireType) throw new Malformed(tagAt);
@@ -135,11 +137,12 @@ export function last(fields: readonly Field[], number: number): Field | undefine
   return fields.filter((field) => field.number === number).at(-1);
 }
 
-// Event ids are compared as bytes, whatever they hold, so protobufjs must not read them as text.
+// Names are compared as bytes, whatever they hold, so protobufjs must not read them as text.
 const protoText = (file: string): string =>
-  readFileSync(fileURLToPath(new URL(`../../../proto/${file}`, rootOfSources())), 'utf8')
-    .replace('string event_id', 'bytes event_id')
-    .replace(/string (tenant|site|device|channel)/g, 'bytes $1');
+  readFileSync(fileURLToPath(new URL(`../../../proto/${file}`, rootOfSources())), 'utf8').replace(
+    /string (event_id|name|tenant|site|device|channel)/g,
+    'bytes $1',
+  );
 
 /** This file runs from test/ and from build/test/; proto/ lies beside both src and build. */
 function rootOfSources(): string {
@@ -155,7 +158,7 @@ const recordBatchType = load('record_batch.proto', 'RecordBatch');
 type Long = { toString(): string } | number;
 
 export interface ReadingMessage {
-  readonly name: string;
+  readonly name: Uint8Array;
   readonly number: number;
   readonly integer: Long;
 }
