@@ -1,9 +1,10 @@
 /**
- * A lane: items on their way to the server, each sent until it is acknowledged. In: items. Out: nothing
- * but the acknowledgement, seen by `flushed`. Invariants: at most `inFlightMax` are on their way and
- * `heldMax` are held (add waits beyond); an item is done only when it was sent, superseded by a newer
- * one of its key that was sent, or can never be sent (counted as refused). With `keyOf`, at most one
- * item of a key is on its way: a newer one waits for it, an older one is dropped.
+ * A lane: items on their way to the server, each sent until it is acknowledged. In: items. Out:
+ * nothing but the acknowledgement, seen by `flushed`. Invariants: at most `inFlightMax` are on
+ * their way and `heldMax` are held (add waits beyond); an item is done only when it was sent,
+ * superseded by a newer one of its key that was sent, or can never be sent (counted as refused).
+ * With `keyOf`, at most one item of a key is on its way: a newer one waits for it, an older one is
+ * dropped.
  */
 import { setMaxListeners } from 'node:events';
 import { createBackoff } from '../base/backoff.ts';

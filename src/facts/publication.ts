@@ -1,6 +1,6 @@
 /**
- * One acknowledged publish. In: a subject and bytes. Out: nothing once the server has stored it; else an
- * OperatingError: retry 'never' only for what no later attempt could change.
+ * One acknowledged publish. In: a subject and bytes. Out: nothing once the server has stored it;
+ * else an OperatingError: retry 'never' only for what no later attempt could change.
  */
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { OperatingError } from '../model/error.ts';

@@ -1,8 +1,8 @@
 /**
- * The newest shadow of each device in the key-value bucket `shadow`. In: shadow facts, in any order, also
- * older ones that a replay emits again. Out: under `<tenant>.<site>.<device>` the one with the highest
- * version. Invariant: an older version never overwrites a newer one, whoever wrote it: each put expects
- * the revision whose version was compared, and a conflict reads again.
+ * The newest shadow of each device in the key-value bucket `shadow`. In: shadow facts, in any
+ * order, also older ones that a replay emits again. Out: under `<tenant>.<site>.<device>` the one
+ * with the highest version. Invariant: an older version never overwrites a newer one, whoever wrote
+ * it: each put expects the revision whose version was compared, and a conflict reads again.
  */
 import { headers, type Msg } from '@nats-io/transport-node';
 import { OperatingError } from '../model/error.ts';

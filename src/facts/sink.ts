@@ -1,8 +1,8 @@
 /**
- * The door FactSink over NATS. In: facts and dead letters of all partitions. Out: each on its subject,
- * acknowledged by its stream; shadows also in the bucket. At least once: a consumer keeps the highest
- * version per key. Windows, shadows (and alerts), the bucket and dead letters have lanes of their own,
- * so that a flood of one does not hold up the others.
+ * The door FactSink over NATS. In: facts and dead letters of all partitions. Out: each on its
+ * subject, acknowledged by its stream; shadows also in the bucket. At least once: a consumer keeps
+ * the highest version per key. Windows, shadows (and alerts), the bucket and dead letters have
+ * lanes of their own, so that a flood of one does not hold up the others.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { FactSink } from '../model/doors.ts';
@@ -15,7 +15,9 @@ import { keyOf, ShadowBucket } from './shadow-bucket.ts';
 
 /** On their way per lane: hides the round trip, small beside the server's own buffers. */
 const IN_FLIGHT_MAX = 256;
-/** Held per lane, in facts of 1–20 kB: enough for the closing of a minute of a few thousand devices. */
+/**
+ * Held per lane, in facts of 1–20 kB: enough for the closing of a minute of a few thousand devices.
+ */
 const HELD_MAX = 4_096;
 
 export interface FactSinkOptions {

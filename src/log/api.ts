@@ -1,6 +1,6 @@
 /**
- * JetStream's request API in plain requests. In: an operation and its body. Out: the answer, in which
- * `error` says what the server refused; NATS_UNREACHABLE when nobody answered.
+ * JetStream's request API in plain requests. In: an operation and its body. Out: the answer, in
+ * which `error` says what the server refused; NATS_UNREACHABLE when nobody answered.
  */
 import { type ErrorCode, OperatingError } from '../model/error.ts';
 import type { NatsLink } from './connection.ts';

@@ -3,10 +3,11 @@
  * stream sequence, once the stream's leader has stored it. One attempt: whoever calls retries the
  * same bytes. No Nats-Msg-Id: message ids are one name space for all devices of a stream.
  */
-import { MESSAGE_BYTES_MAX } from '../../assembly/shared/abi.ts';
+
 import { assert } from '../base/assert.ts';
 import type { LogAppender } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
+import { MESSAGE_BYTES_MAX } from '../model/limit.ts';
 import { logSubject, streamName } from '../wire/subject.ts';
 import { type ApiAnswer, refusedError } from './api.ts';
 import type { NatsLink } from './connection.ts';
@@ -38,8 +39,8 @@ export function createLogAppender({ link, logId, timeoutMs }: AppenderOptions): 
       if (answer.stream !== stream || !answer.seq) {
         throw new OperatingError(
           'STREAM_UNSAFE',
-          `An append to ${stream} was stored by stream ${answer.stream}: another stream takes its ` +
-            'subjects. Remove that stream, or choose another log.id in millrace.yaml.',
+          `An append to ${stream} was stored by stream ${answer.stream}: another stream takes ` +
+            'its subjects. Remove that stream, or choose another log.id in millrace.yaml.',
           { where: { stream, partition } },
         );
       }

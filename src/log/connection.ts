@@ -1,6 +1,6 @@
 /**
- * The connection to NATS. In: address, user, password. Out: a link that reconnects for ever and says
- * so, or NATS_UNREACHABLE when the first connection fails for FIRST_CONNECT_MS.
+ * The connection to NATS. In: address, user, password. Out: a link that reconnects for ever and
+ * says so, or NATS_UNREACHABLE when the first connection fails for FIRST_CONNECT_MS.
  *
  * Invariants: a request is never sent late. While the connection is lost requests fail at once, and
  * a loss fails those in flight: what was given up must not reach the log after its own retry (the

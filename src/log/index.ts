@@ -1,6 +1,6 @@
 /**
- * The log room: append, pull, and what else of the runtime's doors lies on JetStream. Knows streams,
- * subjects and connections, nothing of what a message means.
+ * The log room: append, pull, and what else of the runtime's doors lies on JetStream. Knows
+ * streams, subjects and connections, nothing of what a message means.
  */
 export { createLogAppender } from './appender.ts';
 export {
@@ -10,8 +10,8 @@ export {
   type NatsLink,
 } from './connection.ts';
 export { createOwnership } from './ownership-store.ts';
+export { createLogReader, type Disturbance } from './pull/reader.ts';
 export { createLogPurger } from './purger.ts';
-export { createLogReader, type Disturbance } from './reader.ts';
 export { createStateStore, OBJECT_BYTES_MAX } from './state-store.ts';
 export { ensureStreams } from './stream.ts';
 export { planStreams, type StreamOptions } from './stream-plan.ts';

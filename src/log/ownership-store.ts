@@ -1,7 +1,7 @@
 /**
- * The door Ownership on stream CKPT: lease, claim and checkpoint as one record per partition, written
- * by compare-and-set on the subject's last sequence. Everything is read from the stream's leader: a
- * direct get may come from a follower that lags.
+ * The door Ownership on stream CKPT: lease, claim and checkpoint as one record per partition,
+ * written by compare-and-set on the subject's last sequence. Everything is read from the stream's
+ * leader: a direct get may come from a follower that lags.
  *
  * save:  1 publish with Nats-Expected-Last-Subject-Sequence
  *        2 acknowledged → the new revision
@@ -19,7 +19,9 @@ import type { NatsLink } from './connection.ts';
 
 const STREAM = 'CKPT';
 const EXPECTED_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
-/** Of one write: short, because the caller renews every second and decides itself when to give up. */
+/**
+ * Of one write: short, because the caller renews every second and decides itself when to give up.
+ */
 const WRITE_TIMEOUT_MS = 2_000;
 /** Writes that left no trace are repeated this often within one save. */
 const WRITE_TRIES_MAX = 3;
@@ -128,8 +130,8 @@ function bySequence(left: LogPosition, right: LogPosition): number {
 function unsettledError(subject: string): OperatingError {
   return new OperatingError(
     'NATS_UNREACHABLE',
-    `A write to ${subject} was not answered, and nothing of it is on the stream yet. Repeat it with ` +
-      'the same nonce.',
+    `A write to ${subject} was not answered, and nothing of it is on the stream yet. ` +
+      'Repeat it with the same nonce.',
     { where: { subject } },
   );
 }

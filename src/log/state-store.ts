@@ -1,8 +1,8 @@
 /**
  * The door StateStore on stream STATE: one object is one acknowledged message. In: a name of tokens
- * joined by dots, at most OBJECT_BYTES_MAX bytes. Out: the same bytes, checked against the hash that
- * was stored with them. Invariant: a name is written once; writing the same bytes again changes
- * nothing, writing other bytes is refused.
+ * joined by dots, at most OBJECT_BYTES_MAX bytes. Out: the same bytes, checked against the hash
+ * that was stored with them. Invariant: a name is written once; writing the same bytes again
+ * changes nothing, writing other bytes is refused.
  */
 import { createHash } from 'node:crypto';
 import { headers, type Msg } from '@nats-io/transport-node';
@@ -109,7 +109,8 @@ function refuseCorrupt(name: string): never {
 function corruptError(name: string, what: string): OperatingError {
   return new OperatingError(
     'CHECKPOINT_CORRUPT',
-    `State object ${name} on stream ${STREAM} ${what}. An older checkpoint is used; check the disk.`,
+    `State object ${name} on stream ${STREAM} ${what}. An older checkpoint is used; check ` +
+      'the disk.',
     { where: { stream: STREAM, name } },
   );
 }

@@ -10,15 +10,18 @@
  *   KV_shadow       newest shadow per device: refuses new devices when full
  *   KV_millrace     plan and members
  */
-import { MESSAGE_BYTES_MAX } from '../../assembly/shared/abi.ts';
+
 import { OperatingError } from '../model/error.ts';
+import { MESSAGE_BYTES_MAX } from '../model/limit.ts';
 import { logSubjects, streamName } from '../wire/subject.ts';
 
 /** Headers and Nats-* fields of a native publish, on top of the body. */
 const HEADERS_BYTES_MAX = 4_096;
 /** The server's minimum: message ids are one name space for all devices, so they must not count. */
 const DUPLICATE_WINDOW_NS = 100_000_000;
-/** Checkpoint records kept per partition; a skip has a subject of its own and is never displaced. */
+/**
+ * Checkpoint records kept per partition; a skip has a subject of its own and is never displaced.
+ */
 const CHECKPOINT_HISTORY = 16;
 /** Room to breathe: a full store refuses checkpoints too, and then nothing can ever be purged. */
 const STORE_SHARE_MAX = 0.9;
@@ -32,7 +35,9 @@ export interface StreamOptions {
   readonly logBytesMax: number;
   /** 0 (default): age removes nothing, only purging below a durable checkpoint does. */
   readonly logRetentionMs?: number;
-  /** The server's limit for files; absent: not checked, the server refuses what it cannot reserve. */
+  /**
+   * The server's limit for files; absent: not checked, the server refuses what it cannot reserve.
+   */
   readonly storeBytesMax?: number;
   /** Default 1. */
   readonly replicas?: number;
@@ -181,7 +186,8 @@ function checkStore(configs: readonly StreamConfig[], storeBytesMax: number | un
   throw new OperatingError(
     'STORE_TOO_SMALL',
     `The streams may take ${mib(sum)} together (${logs.length} log streams ${mib(logBytes)}, ` +
-      `${list}), but 90 % of the NATS store is ${mib(room)}. Lower these limits or raise the store's.`,
+      `${list}), but 90 % of the NATS store is ${mib(room)}. Lower these limits or raise the ` +
+      "store's.",
     { where: { sum, room } },
   );
 }

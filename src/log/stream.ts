@@ -103,10 +103,10 @@ function unsafeError(stream: string, difference: Difference): OperatingError {
   );
 }
 
-// --- judging a stream that exists -------------------------------------------------------------------
+// --- judging a stream that exists ----------------------------------------------------------------
 /**
- * A difference is either unsafe (acknowledged messages could be lost, hidden or refused; only a person
- * can decide) or harmless (an update settles it).
+ * A difference is either unsafe (acknowledged messages could be lost, hidden or refused; only a
+ * person can decide) or harmless (an update settles it).
  */
 type FoundConfig = Partial<StreamConfig> & Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 /**
- * Facts and dead letters as Protobuf (proto/facts.proto), for `facts.format: protobuf`. In: a fact or a
- * dead letter. Out: one FactMessage, and back. The fields are a table per message, written as the .proto
- * has them; a test holds both together.
+ * Facts and dead letters as Protobuf (proto/facts.proto), for `facts.format: protobuf`. In: a fact
+ * or a dead letter. Out: one FactMessage, and back. The fields are a table per message, written as
+ * the .proto has them; a test holds both together.
  */
 import protobuf from 'protobufjs/minimal.js';
 import type { ReportedValue } from '../model/fact.ts';
@@ -117,7 +117,7 @@ export function decodeProtobuf(bytes: Uint8Array): FactMessage {
   return { kind, ...fact } as unknown as FactMessage;
 }
 
-// --- reported values: one of three ------------------------------------------------------------------
+// --- reported values: one of three ---------------------------------------------------------------
 function reportedPlain({ value, ...rest }: ReportedValue): Plain {
   if (typeof value === 'number') return { ...rest, number: value };
   if (typeof value === 'boolean') return { ...rest, boolean: value ? 1 : 0 };
@@ -133,7 +133,7 @@ function reportedOf({ number, integer, boolean, ...rest }: Plain): Plain {
   return { ...rest, value: boolean !== null ? boolean === 1 : number };
 }
 
-// --- the table at work --------------------------------------------------------------------------------
+// --- the table at work ---------------------------------------------------------------------------
 const WIRE_TYPES: Readonly<Record<Scalar | 'count' | 'time', number>> = {
   uint32: 0,
   uint64: 0,

@@ -1,7 +1,7 @@
 /**
- * Facts and dead letters as JSON: what subjects carry by default (docs/facts.md). In: a fact. Out: one
- * UTF-8 document, and back again for tools. Invariants: 64-bit and larger integers are strings of
- * digits (a JSON number is exact only to 2^53); a number that JSON cannot write is a string.
+ * Facts and dead letters as JSON: what subjects carry by default (docs/facts.md). In: a fact. Out:
+ * one UTF-8 document, and back again for tools. Invariants: 64-bit and larger integers are strings
+ * of digits (a JSON number is exact only to 2^53); a number that JSON cannot write is a string.
  */
 import {
   type DeadLetter,
@@ -49,7 +49,7 @@ export function decodeFact(bytes: Uint8Array): FactMessage {
   throw new Error(`a fact is of kind window, shadow or deadLetter, not ${String(json['kind'])}`);
 }
 
-// --- to JSON --------------------------------------------------------------------------------------
+// --- to JSON -------------------------------------------------------------------------------------
 function windowJson(fact: WindowFact): Json {
   return {
     kind: 'window',
@@ -127,7 +127,7 @@ function mapNumbers(each: MetricAggregate, map: (value: number) => unknown): Jso
   );
 }
 
-// --- from JSON ------------------------------------------------------------------------------------
+// --- from JSON -----------------------------------------------------------------------------------
 function windowOf(json: Json): WindowFact {
   return {
     kind: 'window',

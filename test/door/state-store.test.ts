@@ -45,7 +45,7 @@ for (const { name, make } of implementations) {
       expect(await store.list('other.')).to.deep.equal([]);
     });
 
-    it('is written once: the same bytes again change nothing, other bytes are refused', async () => {
+    it('is written once: the same bytes change nothing, others are refused', async () => {
       const store = await make();
       await store.save('core.0.0.1.1.0', bytesOf('x'));
       await store.save('core.0.0.1.1.0', bytesOf('x'));

@@ -1,7 +1,7 @@
 /**
  * The log in memory: the doors LogAppender and LogReader for tests of what lies behind them. In:
- * appended messages, a log time that the test sets. Out: chunks cut as the test says. Deterministic:
- * no clock, no timer; a waiting reader is woken by the append itself.
+ * appended messages, a log time that the test sets. Out: chunks cut as the test says.
+ * Deterministic: no clock, no timer; a waiting reader is woken by the append itself.
  *
  * Faults are told beforehand: `failAppend` (refused, or stored with the reply lost), `isFull`,
  * `purge`, `remove`, `loseTail`.
@@ -69,7 +69,7 @@ export class MemoryLog implements LogAppender, LogReader {
     }));
   }
 
-  // --- what a test says ---------------------------------------------------------------------------
+  // --- what a test says --------------------------------------------------------------------------
   advanceMs(ms: number): void {
     this.timeNs += BigInt(ms) * 1_000_000n;
   }
@@ -113,7 +113,7 @@ export class MemoryLog implements LogAppender, LogReader {
     return this.#stream(partition).messages;
   }
 
-  // --- LogAppender --------------------------------------------------------------------------------
+  // --- LogAppender -------------------------------------------------------------------------------
   async append({ kind, partition, body }: LogAppend): Promise<bigint> {
     const stream = this.#stream(partition);
     const fault = this.#faults.shift();
@@ -127,7 +127,7 @@ export class MemoryLog implements LogAppender, LogReader {
     return sequence;
   }
 
-  // --- LogReader ----------------------------------------------------------------------------------
+  // --- LogReader ---------------------------------------------------------------------------------
   async *read(partition: number, from: bigint, signal: AbortSignal): AsyncIterable<LogChunk> {
     let next = from;
     while (!signal.aborted) {

@@ -1,7 +1,7 @@
 /**
- * The door Ownership in memory: one revision counter for all partitions, as one stream has. Faults are
- * told beforehand: `fault('unreachable')` (nothing is written), `fault('replyLost')` (written, but the
- * caller hears nothing), `steal` (another owner writes in between).
+ * The door Ownership in memory: one revision counter for all partitions, as one stream has. Faults
+ * are told beforehand: `fault('unreachable')` (nothing is written), `fault('replyLost')` (written,
+ * but the caller hears nothing), `steal` (another owner writes in between).
  */
 
 import type { Ownership, OwnershipRecord } from '../../src/model/doors.ts';

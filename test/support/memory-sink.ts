@@ -1,7 +1,7 @@
 /**
- * The doors BlockSink and FactSink in memory. In: blocks, facts and dead letters. Out: everything that
- * was handed in, in order. `hold` makes `flushed` (and nothing else) wait until `release`; `fail` makes
- * the next call reject.
+ * The doors BlockSink and FactSink in memory. In: blocks, facts and dead letters. Out: everything
+ * that was handed in, in order. `hold` makes `flushed` (and nothing else) wait until `release`;
+ * `fail` makes the next call reject.
  */
 import type { Block, BlockSink, FactSink } from '../../src/model/doors.ts';
 import { type DeadLetter, type Fact, versionNumber } from '../../src/model/fact.ts';

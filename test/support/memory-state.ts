@@ -1,7 +1,7 @@
 /**
- * The door StateStore in memory. In: objects by name. Out: the same bytes, or what a test made of them:
- * `corrupt` flips a bit (load then answers CHECKPOINT_CORRUPT), `fault` fails the next save before or
- * after it is stored.
+ * The door StateStore in memory. In: objects by name. Out: the same bytes, or what a test made of
+ * them: `corrupt` flips a bit (load then answers CHECKPOINT_CORRUPT), `fault` fails the next save
+ * before or after it is stored.
  */
 import { createHash } from 'node:crypto';
 import type { StateStore } from '../../src/model/doors.ts';

@@ -1,7 +1,8 @@
 /**
- * A real nats-server for tests: own folder, free port, killed by pid. In: what a test wants different.
- * Out: address, `kill` (SIGKILL) and `restart` on the same port and folder, `stop`. The server must be
- * stopped in `after`/`afterEach`, also when the test failed; `stopServers` stops what is left.
+ * A real nats-server for tests: own folder, free port, killed by pid. In: what a test wants
+ * different. Out: address, `kill` (SIGKILL) and `restart` on the same port and folder, `stop`. The
+ * server must be stopped in `after`/`afterEach`, also when the test failed; `stopServers` stops
+ * what is left.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

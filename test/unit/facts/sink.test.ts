@@ -91,7 +91,7 @@ describe('the fact sink', () => {
     });
   }
 
-  it('lets a plain subscriber that keeps the highest version end with exactly the newest', async () => {
+  it('lets a subscriber that keeps the highest version end with exactly the newest', async () => {
     const { server, link } = await makeLog();
     const heard = await listen(await makeLink(server), 'agg.1m.>');
     const facts = windowFacts(3_000);

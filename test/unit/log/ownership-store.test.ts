@@ -68,7 +68,7 @@ describe('ownership over JetStream', () => {
     expect(await ownership.save(0, record('mine'), 0n)).to.equal(null);
   });
 
-  it('gives up with NATS_UNREACHABLE when nothing arrives; the same nonce may come again', async () => {
+  it('gives up with NATS_UNREACHABLE when nothing arrives; the nonce may come again', async () => {
     const { link } = await makeLog();
     const fates: Fate[] = ['neverSent', 'neverSent', 'neverSent'];
     const ownership = createOwnership({ link: fated(link, fates), job: 'core' });

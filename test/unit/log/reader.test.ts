@@ -34,7 +34,7 @@ function makeReader(link: NatsLink) {
 describe('the log reader', () => {
   afterEach(cleanUp);
 
-  it('loses nothing acknowledged when the server is killed while it reads and others append', async () => {
+  it('loses nothing acknowledged when the server is killed while others append', async () => {
     const { server, link } = await makeLog();
     const writing = await makeLink(server);
     const appender = createLogAppender({ link: writing, logId: 'main' });
@@ -97,7 +97,7 @@ describe('the log reader', () => {
     expect(texts).to.deep.equal(['before', 'after']);
   });
 
-  it('holds a bounded part of the log for a consumer that does not take, and then all of it', async () => {
+  it('holds a bounded part of the log while nobody takes, and then gives all of it', async () => {
     const { server, link } = await makeLog();
     const appender = createLogAppender({ link: await makeLink(server), logId: 'main' });
     const append = async (count: number) => {

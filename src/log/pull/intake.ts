@@ -6,10 +6,11 @@
  *   offer ─► [ partial chunk ] ─full─► [ chunk ][ chunk ] ─► take
  *                  └── linger ran out and nothing fuller is there ──►
  */
-import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
-import type { Clock } from '../base/clock.ts';
-import type { LogChunk } from '../model/doors.ts';
-import { ChunkWriter, entryBytes, type LogMessage } from '../wire/chunk.ts';
+
+import type { Clock } from '../../base/clock.ts';
+import type { LogChunk } from '../../model/doors.ts';
+import { CHUNK_BYTES_MAX } from '../../model/limit.ts';
+import { ChunkWriter, entryBytes, type LogMessage } from '../../wire/chunk.ts';
 
 /** Held for one reader: the chunk being read, the next, and one on its way. */
 const HELD_BYTES_MAX = 4 * CHUNK_BYTES_MAX;

@@ -3,22 +3,23 @@
  *
  * 1  catch up by Direct Get batches until the tail
  * 2  tail with an ack-none consumer from there
- * 3  whatever disturbs (a gap, a lost connection, silence, a refusal): compare the log with the last
- *    message delivered (LOG_TAIL_LOST when it is another one), pass over what is deleted, go to 1
+ * 3  whatever disturbs (a gap, a lost connection, silence, a refusal): compare the log with the
+ *    last message delivered (LOG_TAIL_LOST when it is another one), pass over what is deleted, go
+ *    to 1
  *
- * Invariant: a chunk begins where the one before ended, but for messages that the stream's leader says
- * are deleted. What is held and asked for is bounded (intake.ts).
+ * Invariant: a chunk begins where the one before ended, but for messages that the stream's leader
+ * says are deleted. What is held and asked for is bounded (intake.ts).
  */
 import { setMaxListeners } from 'node:events';
-import { createBackoff } from '../base/backoff.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
-import type { LogChunk, LogReader, LogState } from '../model/doors.ts';
-import { isOperatingError, OperatingError } from '../model/error.ts';
-import { messageIdentity } from '../wire/identity.ts';
-import { streamName } from '../wire/subject.ts';
-import { callApi, getStored, headersOf, parseTimeNs, refusedError } from './api.ts';
+import { createBackoff } from '../../base/backoff.ts';
+import { type Clock, systemClock } from '../../base/clock.ts';
+import type { LogChunk, LogReader, LogState } from '../../model/doors.ts';
+import { isOperatingError, OperatingError } from '../../model/error.ts';
+import { messageIdentity } from '../../wire/identity.ts';
+import { streamName } from '../../wire/subject.ts';
+import { callApi, getStored, headersOf, parseTimeNs, refusedError } from '../api.ts';
+import type { NatsLink } from '../connection.ts';
 import { catchUp, type Source } from './catch-up.ts';
-import type { NatsLink } from './connection.ts';
 import { Intake } from './intake.ts';
 import { tail } from './tail.ts';
 
@@ -167,8 +168,9 @@ async function checkTail({ link, stream }: Source, intake: Intake): Promise<void
   if (!stored && last.sequence <= state.lastSequence) return;
   throw new OperatingError(
     'LOG_TAIL_LOST',
-    `Stream ${stream} no longer holds message ${last.sequence} as it was read: its tail was lost. ` +
-      `It now ends at ${state.lastSequence}. See docs/operations.md, "The log lost its tail".`,
+    `Stream ${stream} no longer holds message ${last.sequence} as it was read: its tail was ` +
+      `lost. It now ends at ${state.lastSequence}. See docs/operations.md, ` +
+      '"The log lost its tail".',
     { where: { stream, sequence: last.sequence, last: state.lastSequence } },
   );
 }

@@ -4,15 +4,15 @@
  * *stream* sequence is contiguous; whatever else comes ends the tail, and the reader begins anew at
  * last + 1 under a new name.
  *
- *   create consumer at `next` ─► pull ─► messages … ─► pull is used up ─► pull (when there is room)
- *                                 │ 100 heartbeat: alive        │ 404, 408, 409 MaxBytes: pull again
+ *   create consumer at `next` ─► pull ─► messages … ─► used up ─► pull (when there is room)
+ *                                 │ 100 heartbeat: alive    │ 404, 408, 409 MaxBytes: pull again
  *                                 └ a gap, another 409, 503, silence, a lost connection: the end
  */
 import { randomBytes } from 'node:crypto';
 import { createInbox, type MsgImpl } from '@nats-io/transport-node';
-import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
-import type { LogMessage } from '../wire/chunk.ts';
-import { callApi, headersOf, refusedError } from './api.ts';
+import { CHUNK_BYTES_MAX } from '../../model/limit.ts';
+import type { LogMessage } from '../../wire/chunk.ts';
+import { callApi, headersOf, refusedError } from '../api.ts';
 import type { Source } from './catch-up.ts';
 import type { Intake } from './intake.ts';
 
@@ -193,7 +193,9 @@ class Tail {
   }
 }
 
-/** $JS.ACK.[domain.account.]stream.consumer.delivered.streamSequence.consumerSequence.time.pending */
+/**
+ * $JS.ACK.[domain.account.]stream.consumer.delivered.streamSequence.consumerSequence.time.pending
+ */
 function storedMessage(delivered: MsgImpl, reply: string): LogMessage {
   const tokens = reply.split('.');
   const at = tokens.length > 9 ? 7 : 5;

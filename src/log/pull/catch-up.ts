@@ -1,15 +1,16 @@
 /**
- * Catching up by Direct Get batches: stateless, answered by any replica, also while a leader is dead.
- * In: an intake that knows the next sequence. Out: everything the stream holds from there on, until
- * the tail. Invariant: within a batch sequences are contiguous; the first message of a batch may lie
- * above what was asked for (deleted or purged messages), a hole behind it begins a new batch.
+ * Catching up by Direct Get batches: stateless, answered by any replica, also while a leader is
+ * dead. In: an intake that knows the next sequence. Out: everything the stream holds from there on,
+ * until the tail. Invariant: within a batch sequences are contiguous; the first message of a batch
+ * may lie above what was asked for (deleted or purged messages), a hole behind it begins a new
+ * batch.
  */
 import { createInbox, type MsgImpl } from '@nats-io/transport-node';
-import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
-import type { Clock } from '../base/clock.ts';
-import type { LogMessage } from '../wire/chunk.ts';
-import { headersOf, parseTimeNs } from './api.ts';
-import type { NatsLink } from './connection.ts';
+import type { Clock } from '../../base/clock.ts';
+import { CHUNK_BYTES_MAX } from '../../model/limit.ts';
+import type { LogMessage } from '../../wire/chunk.ts';
+import { headersOf, parseTimeNs } from '../api.ts';
+import type { NatsLink } from '../connection.ts';
 import type { Intake } from './intake.ts';
 
 /** Messages of one batch; small ones end a batch by count, large ones by bytes. */
