@@ -7,7 +7,6 @@
  *   engines ─► streams ─► plan + tables ─► sinks ─► kernel + runtime ─► ingest
  */
 import { randomUUID } from 'node:crypto';
-import { SEMANTICS_VERSION } from '../assembly/shared/abi.ts';
 import { type Clock, systemClock } from './base/clock.ts';
 import { createFactSink } from './facts/index.ts';
 import { createIngest } from './ingest/index.ts';
@@ -25,6 +24,7 @@ import {
 import type { Config } from './model/config.ts';
 import type { FactSink, Ingest, LogAppender, LogReader } from './model/doors.ts';
 import type { OperatingError } from './model/error.ts';
+import { SEMANTICS_VERSION } from './model/limit.ts';
 import type { Plan } from './model/plan.ts';
 import { createReadModel, type ReadModel } from './readmodel/index.ts';
 import {

@@ -49,12 +49,11 @@ export class Shuffler<Entry> {
 
   /** What is sent when these entries fall due. */
   batch(entries: readonly Entry[]): Entry[] {
-    const { missing, outOfOrder, reinserted, zeroed, duplicated } = this.#disorder;
+    const { outOfOrder, reinserted, zeroed, duplicated } = this.#disorder;
     const late = this.#held;
     this.#held = [];
     const sent: Entry[] = [];
     for (const entry of entries) {
-      if (this.#random.chance(missing)) continue;
       const final = this.#random.chance(zeroed) ? this.#zero(entry, this.#random) : entry;
       if (this.#random.chance(outOfOrder)) this.#held.push(final);
       else sent.push(final);

@@ -74,6 +74,8 @@ export class Simulation {
       const state = member.truck.step();
       const dueMs = timeMs + Math.floor((index * stepMs) / trucks);
       for (const channel of ['truck', 'diagnostics'] as const) {
+        // What goes missing was never recorded: it has no sequence, so the boot has no hole.
+        if (member.random.chance(this.#disorder.missing)) continue;
         member.pending.push(this.#event(index, channel, dueMs, state[channel]));
       }
       if (member.pending.length < member.batchLength && !this.#ordered) return [];
@@ -101,17 +103,21 @@ export class Simulation {
     };
   }
 
+  get #disorder(): Disorder {
+    return this.#options.disorder ?? TSBS_DISORDER;
+  }
+
   get #ordered(): boolean {
-    return this.#options.disorder !== undefined && this.#options.disorder.outOfOrder === 0;
+    return this.#disorder.outOfOrder === 0;
   }
 
   #member(index: number): Member {
-    const { seed, disorder = TSBS_DISORDER } = this.#options;
+    const { seed } = this.#options;
     const random = createRandom(seed ^ Math.imul(index + 1, 0x9e3779b1));
     return {
       truck: new Truck(seed ^ Math.imul(index + 1, 0x85ebca6b)),
       random,
-      shuffler: new Shuffler(random, disorder, zeroOne),
+      shuffler: new Shuffler(random, this.#disorder, zeroOne),
       // A boot lasts until the start changes: a second run of the same start repeats its events.
       bootId: (BigInt(this.#options.startMs) << 16n) | BigInt(seed & 0xffff),
       sequence: 0n,

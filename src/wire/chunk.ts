@@ -4,6 +4,9 @@
  * those who look into one. A chunk's entries ascend in sequence; gaps are allowed (deleted
  * messages).
  */
+
+import { assert } from '../base/assert.ts';
+import type { LogChunk } from '../model/doors.ts';
 import {
   CHUNK_BYTES_MAX,
   ENTRY_BYTES_AT,
@@ -13,9 +16,7 @@ import {
   ENTRY_PAYLOAD_BYTES_AT,
   ENTRY_SEQUENCE_AT,
   ENTRY_SUBJECT_BYTES_AT,
-} from '../../assembly/shared/abi.ts';
-import { assert } from '../base/assert.ts';
-import type { LogChunk } from '../model/doors.ts';
+} from '../model/limit.ts';
 
 export interface LogMessage {
   readonly sequence: bigint;

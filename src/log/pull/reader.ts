@@ -122,7 +122,7 @@ async function fill(source: Source, intake: Intake, options: FillOptions): Promi
       if (intake.last) await checkTail(source, intake);
       if ((await catchUp(source, intake, signal)) === 'tail' && !signal.aborted) {
         const kind = await tail(source, intake, signal);
-        if (kind === 'gap') await passOverDeleted(source, intake);
+        
         if (!signal.aborted) options.onDisturbed?.({ stream: source.stream, kind, next: before });
       }
     } catch (error) {
