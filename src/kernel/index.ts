@@ -7,7 +7,7 @@ import { type KernelBuild, loadKernel } from './binary.ts';
 import { WasmPartition } from './partition.ts';
 import { createTurnPool } from './pool.ts';
 
-export type { KernelBuild } from './binary.ts';
+export { type KernelBuild, loadKernel } from './binary.ts';
 
 export interface KernelSettings {
   /** `auto`: simd where the machine has it, else scalar. All builds give the same bytes. */
