@@ -100,8 +100,8 @@ export const ERRORS = {
     'never',
   ),
   CHECKPOINT_CORRUPT: entry(
-    'A stored checkpoint does not have the hash its record names.',
-    'An older checkpoint is used and the log replayed; check the disk.',
+    'A stored checkpoint cannot be read, and the log no longer holds everything to replay it from.',
+    'The log was purged since: restore the data folder from a backup; see docs/operations.md.',
     'never',
   ),
   // kernel

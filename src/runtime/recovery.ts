@@ -13,7 +13,7 @@ import type {
   PartitionKernel,
   StateStore,
 } from '../model/doors.ts';
-import { OperatingError } from '../model/error.ts';
+import { isOperatingError, OperatingError } from '../model/error.ts';
 
 export interface RecoveryOptions {
   readonly partition: number;
@@ -24,12 +24,30 @@ export interface RecoveryOptions {
   readonly reader: LogReader;
 }
 
+/**
+ * A checkpoint that cannot be read is no loss while the log still begins at its beginning: replaying
+ * all of it gives the same state, rows and facts under the same versions.
+ */
 export async function recover(
   options: RecoveryOptions,
   record: OwnershipRecord,
 ): Promise<PartitionKernel> {
+  await checkLog(options.reader, options.partition, record);
+  try {
+    return await restore(options, record);
+  } catch (error) {
+    if (!isOperatingError(error, 'CHECKPOINT_CORRUPT')) throw error;
+    const { firstSequence } = await options.reader.state(options.partition);
+    if (firstSequence > 1n) throw error;
+    return restore(options, { ...record, objects: [], planText: '' });
+  }
+}
+
+async function restore(
+  options: RecoveryOptions,
+  record: Pick<OwnershipRecord, 'generation' | 'objects' | 'planText' | 'rootHash'>,
+): Promise<PartitionKernel> {
   const { partition } = options;
-  await checkLog(options.reader, partition, record);
   const kernel = options.kernel.open({
     ...options.kernelOptions,
     partition,
