@@ -1,0 +1,28 @@
+/**
+ * `npm run bench -- journey [--events N] [--json]`: runs one workload and prints what it measured. Every
+ * measurement is one line {workload, case, subject, events, wallSeconds, cpuMicrosPerEvent,
+ * eventsPerSecond, resultHash, commit}.
+ */
+import { Command } from 'commander';
+import { runJourney } from './journey.ts';
+
+const program = new Command('bench').description('the benchmark harness of Millrace');
+
+program
+  .command('journey')
+  .description('truck events from ingest to rows that can be queried, embedded engines')
+  .option('--events <count>', 'events to send', '200000')
+  .option('--small', 'a size that fits into a test run')
+  .option('--json', 'one JSON line per measurement')
+  .action(async (options: { events: string; small?: boolean; json?: boolean }) => {
+    const events = options.small ? 5_000 : Number(options.events);
+    if (!Number.isSafeInteger(events) || events < 1) {
+      program.error(`--events ${options.events}: expected a whole number of at least 1`);
+    }
+    const measurement = await runJourney(events);
+    if (options.json) process.stdout.write(`${JSON.stringify(measurement)}\n`);
+    else for (const [name, value] of Object.entries(measurement)) console.log(`${name}: ${value}`);
+    process.exit(0);
+  });
+
+await program.parseAsync();
