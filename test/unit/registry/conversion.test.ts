@@ -171,4 +171,10 @@ describe('Fractions', () => {
     assert.strictEqual(toNumber(rational(2n ** 53n + 3n)), 2 ** 53 + 4);
     assert.strictEqual(toNumber(rational(-(2n ** 53n) - 3n)), -(2 ** 53) - 4);
   });
+
+  it('leave a tie by the smallest remainder', () => {
+    const tie = (2n ** 53n + 1n) * 2n ** 60n;
+    assert.strictEqual(toNumber(rational(tie + 1n, 2n ** 60n)), 2 ** 53 + 2);
+    assert.strictEqual(toNumber(rational(tie - 1n, 2n ** 60n)), 2 ** 53);
+  });
 });
