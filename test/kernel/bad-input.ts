@@ -119,7 +119,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
       channel,
       metric,
       '1',
-      random.pick(['"yesterday"', 'true', '1e3', '{}', '99999999999999999999']),
+      random.pick(['"yesterday"', 'true', '1e30', '{}', '99999999999999999999']),
     );
   },
   TIME_MISSING: (channel) => (channel.timeRequired ? plain(channel) : null),

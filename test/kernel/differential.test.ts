@@ -75,7 +75,7 @@ describe('kernel against reference', function () {
         checkExpected(stream.expected, wanted.deadLetters, isCapped(stream));
         const cuts = {
           debug: always(stream.messages.length),
-          release: randomSizes(new Random(seed)),
+          simd: randomSizes(new Random(seed)),
           scalar: always(1),
         };
         const hashes = new Map<Build, string>();
@@ -103,8 +103,8 @@ describe('kernel against reference', function () {
     const first = random.int(1, stream.messages.length - 1);
     const second = random.int(first, stream.messages.length);
     const part = (from: number, to?: number) => all(stream.messages.slice(from, to));
-    const kernel = open('release', stream);
-    const fresh = open('release', stream);
+    const kernel = open('simd', stream);
+    const fresh = open('simd', stream);
     try {
       await drive(kernel, part(0, first));
       const objects = [...kernel.exportState('all')].map((chunk) => chunk.slice());

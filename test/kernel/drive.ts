@@ -80,20 +80,11 @@ function planText(chunk: LogChunk, sequence: bigint): string {
 export function lines(outcome: Outcome): string[] {
   const rows = [...outcome.tables.keys()]
     .sort()
-    .flatMap((table) =>
-      outcome.tables.get(table)!.map((row) => `${table} ${spell(withoutStop(row))}`),
-    );
+    .flatMap((table) => outcome.tables.get(table)!.map((row) => `${table} ${spell(row)}`));
   const facts = outcome.facts.map((fact) => `fact ${spell(fact)}`);
-  const letters = outcome.deadLetters.map((letter) => `letter ${spell(withoutStop(letter))}`);
+  const letters = outcome.deadLetters.map((letter) => `letter ${spell(letter)}`);
   const end = `end ${outcome.position} ${outcome.needsTicks}`;
   return [...rows, ...facts, ...letters, end];
-}
-
-/** Where a decoder stopped in a payload that it could not read is the decoder's own affair. */
-function withoutStop(row: object): object {
-  const { reason } = row as { reason?: unknown };
-  const isStop = reason === 'PAYLOAD_MALFORMED' || reason === 'PAYLOAD_TOO_DEEP';
-  return isStop ? { ...row, offset: 0 } : row;
 }
 
 /** Members sorted by name; −0, NaN and 64-bit integers told apart. */

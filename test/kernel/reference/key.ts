@@ -36,7 +36,8 @@ export function headerKey(headers: Uint8Array): KeyField {
   const boot = values.get('Millrace-Boot-Id');
   const sequence = values.get('Millrace-Sequence');
   if (boot === undefined && sequence === undefined) return null;
-  const [bootId, number] = [decimal(boot), decimal(sequence)];
+  // A boot id that is not sent is 0, as in Protobuf.
+  const [bootId, number] = [boot === undefined ? 0n : decimal(boot), decimal(sequence)];
   return bootId === null || number === null ? 'invalid' : bootKey(bootId, number);
 }
 

@@ -70,7 +70,8 @@ function readRecord(
     device: text(message.device),
     channel: text(message.channel),
     receivedAtMs: BigInt.asUintN(64, wire.whole(message.received_at_ms)),
-    payload: message.payload,
+    // An absent field is an array to protobufjs.
+    payload: Uint8Array.from(message.payload),
     key: recordKey(message, fields),
     index,
   };
