@@ -1,9 +1,9 @@
 /**
  * A decode in progress, in scratch behind the readings (decoded.ts): where the payload ends, what
- * was refused so far, and the sample being filled. Decoders pass addresses along: a function that reads
- * something gives the address behind it, or 0 when the payload cannot be read there (`trouble` then
- * holds where). They read to the end even of what is refused otherwise, so that the status with the
- * lowest number wins whatever comes first in the payload.
+ * was refused so far, and the sample being filled. Decoders pass addresses along: a function that
+ * reads something gives the address behind it, or 0 when the payload cannot be read there
+ * (`trouble` then holds where). They read to the end even of what is refused otherwise, so that
+ * the status with the lowest number wins whatever comes first in the payload.
  */
 import { channelRequired } from './channel';
 import { Decoded, decodedAt, DECODED_SCRATCH_AT, readingAt, sampleAt, Sample } from './decoded';

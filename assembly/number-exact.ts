@@ -3,9 +3,9 @@
  * within about 2^-64 of the midpoint of two doubles, that is hardly ever. In: a Numeral and a
  * candidate a few units off at most. Out: the bits of the nearest double, ties to even.
  *
- * v = D · 10^E against the midpoint M · 2^k of two neighbours: both sides are multiplied by the powers
- * of five and two that make them integers. D has at most 800 digits: a midpoint never has more than
- * 767, so that what follows can only tip a tie, and one further digit stands for it.
+ * v = D · 10^E against the midpoint M · 2^k of two neighbours: both sides are multiplied by the
+ * powers of five and two that make them integers. D has at most 800 digits: a midpoint never has
+ * more than 767, so that what follows can only tip a tie, and one further digit stands for it.
  *
  * A big integer in scratch: count of limbs u32, zero u32, limbs u32 from the lowest.
  */
@@ -43,7 +43,7 @@ function roundsUp(numeral: Numeral, bits: u64, scratch: usize): bool {
   return order > 0 || (order == 0 && (bits & 1) != 0);
 }
 
-/** All digits (at most 800, and one for the rest) into `big`; gives the power of ten that is left. */
+/** All digits (at most 800, one more for the rest) into `big`; gives the power of ten left. */
 function readDigits(numeral: Numeral, big: usize): i32 {
   bigSet(big, 0);
   let left = numeral.digitCount < DIGITS_MAX ? numeral.digitCount : DIGITS_MAX;

@@ -1,6 +1,7 @@
 /**
- * Powers of five from 5^-342 to 5^308, each as its first 128 bits (high word, low word): rounded down
- * from 5^0 on, rounded up below. Read-only. test/kernel/number.test.ts computes every word again.
+ * Powers of five from 5^-342 to 5^308, each as its first 128 bits (high word, low word): rounded
+ * down, but up from 5^-27 to 5^-1. Read-only. test/kernel/number.test.ts computes every word
+ * again.
  */
 export const POWER_MIN: i32 = -342;
 export const POWER_MAX: i32 = 308;

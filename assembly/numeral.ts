@@ -1,7 +1,7 @@
 /**
- * Decimal numbers as JSON writes them. In: text that ends somewhere before `end`. Out: a Numeral: the
- * first 19 significant digits as one u64, the exponent, and where the rest lies; from it integers and
- * milliseconds, exactly. Doubles: number.ts.
+ * Decimal numbers as JSON writes them. In: text that ends somewhere before `end`. Out: a Numeral:
+ * the first 19 significant digits as one u64, the exponent, and where the rest lies; from it
+ * integers and milliseconds, exactly. Doubles: number.ts.
  */
 /** Numeral.flags */
 export const NUMERAL_NEGATIVE: u32 = 1;
@@ -12,7 +12,7 @@ export const NUMERAL_DROPPED: u32 = 4;
 
 /** Digits of any u64 below 10^19. */
 export const DIGITS_KEPT: i32 = 19;
-/** Exponents saturate here: far beyond any payload's count of digits, so 0.000…1e60000 stays exact. */
+/** Exponents saturate here: beyond any payload's count of digits, so 0.000…1e60000 is exact. */
 const EXPONENT_LIMIT: i32 = 1000000;
 @unmanaged
 export class Numeral {

@@ -1,7 +1,7 @@
 /**
- * A raw value against its metric: kind, unit conversion, finiteness, range. In: a reading's place and
- * the metric (address in the plan). Out: the reading with its final status and canonical value; the
- * bits of a refused one are 0.
+ * A raw value against its metric: kind, unit conversion, finiteness, range. In: a reading's place
+ * and the metric (address in the plan). Out: the reading with its final status and canonical
+ * value; the bits of a refused one are 0.
  */
 import {
   metricFlags, metricKind, metricMax, metricMaxInteger, metricMin, metricMinInteger, metricOffset,

@@ -1,7 +1,7 @@
 /**
- * Any JSON value, checked and passed over. Iterative: one bit per open container says what it is, so
- * that a payload of brackets alone costs neither stack nor more than linear time. Containers deeper
- * than JSON_DEPTH_MAX are noted, and read to their end: malformed goes before too deep.
+ * Any JSON value, checked and passed over. Iterative: one bit per open container says what it is,
+ * so that a payload of brackets alone costs neither stack nor more than linear time. Containers
+ * deeper than JSON_DEPTH_MAX are noted, and read to their end: malformed goes before too deep.
  */
 import { Decoding, levelBits, numeralOf, stop } from '../cursor';
 import { scanNumber } from '../numeral';

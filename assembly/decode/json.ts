@@ -1,9 +1,9 @@
 /**
  * A JSON text (RFC 8259, nothing more lenient) as one sample, by the paths of the plan's trie.
  * Members come in any order; those that the plan does not name are checked and passed over; null
- * stands for absent. Refused as PAYLOAD_MALFORMED: at the first byte that no JSON text can have after
- * what precedes it (at the end, when it stops too early), and at the key when a member that the plan
- * names comes twice. Recursion is as deep as the plan's paths, at most JSON_DEPTH_MAX.
+ * stands for absent. Refused as PAYLOAD_MALFORMED: at the first byte that no JSON text can have
+ * after what precedes it (at the end, when it stops too early), and at the key when a member that
+ * the plan names comes twice. Recursion is as deep as the plan's paths, at most JSON_DEPTH_MAX.
  */
 import { channelMemberCount, channelTimeFormat, channelTrie, metricAt } from '../channel';
 import {

@@ -1,8 +1,8 @@
 /**
- * Canonical telemetry (proto/telemetry.proto). Fields in any order, unknown ones skipped, the last of
- * a repeated scalar wins. Refused as PAYLOAD_MALFORMED, at the tag of the innermost field concerned:
- * what runs past its end, varints beyond 64 bits, tags beyond 32 bits or 5 bytes, field number 0,
- * known fields with another wire type, groups, and a metric twice in one sample.
+ * Canonical telemetry (proto/telemetry.proto). Fields in any order, unknown ones skipped, the last
+ * of a repeated scalar wins. Refused as PAYLOAD_MALFORMED, at the tag of the innermost field
+ * concerned: what runs past its end, varints beyond 64 bits, tags beyond 32 bits or 5 bytes, field
+ * number 0, known fields with another wire type, groups, and a metric twice in one sample.
  */
 import {
   channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricOrdinal,

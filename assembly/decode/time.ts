@@ -1,7 +1,8 @@
 /**
- * Time stamps to milliseconds since 1970, floored. ISO 8601: `YYYY-MM-DDThh:mm:ss`, with a fraction
- * of any length, and `Z` or `±hh:mm` (t and z too); a space may stand for `T`, and then the zone may
- * be absent (UTC). Epochs: a count of s, ms, µs or ns, as a JSON number or a string of digits.
+ * Time stamps to milliseconds since 1970, floored. ISO 8601: `YYYY-MM-DDThh:mm:ss`, with a
+ * fraction of any length, and `Z` or `±hh:mm` (t and z too); a space may stand for `T`, and then
+ * the zone may be absent (UTC). Epochs: a count of s, ms, µs or ns, as a JSON number or a string
+ * of digits.
  */
 import { MILLIS_OUTSIDE, Numeral, scanNumber, toMillis } from '../numeral';
 import { TIME_MS, TIME_NS, TIME_S, TIME_US } from '../shared/abi';

@@ -2,13 +2,13 @@
  * The plan image: a decode plan as bytes in partition memory. Written by src/kernel/plan-image.ts,
  * read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
  *
- *  ┌ header ┬ per channel: record, windows, metrics, metric index, trie ┬ tables ┬ allowed devices ┐
+ *  ┌ header ┬ per channel: record, windows, metrics, name index, trie ┬ tables ┬ allowed devices ┐
  *
  * Position independent: offsets in the header and in the tables are relative to the image's start;
- * offsets inside a record (channel, metric, window, trie node, member) are relative to that record's
- * own start, so that a record can be read through its pointer alone. Numbers are little-endian, all
- * records are aligned to 8. Every name is preceded by one byte with its length, as a ClickHouse
- * Native string is, and followed by at least 8 readable bytes.
+ * offsets inside a record (channel, metric, window, trie node, member) are relative to that
+ * record's own start, so that a record can be read through its pointer alone. Numbers are
+ * little-endian, all records are aligned to 8. Every name is preceded by one byte with its length,
+ * as a ClickHouse Native string is, and followed by at least 8 readable bytes.
  */
 /** "MRP" and the layout version. */
 export const PLAN_MAGIC = 0x0150524d;
@@ -47,7 +47,7 @@ export const PLAN_HEADER_BYTES = 104;
 export const DEVICE_ENTRY_BYTES = 16;
 export const SLOT_BYTES = 8;
 
-// --- channel -------------------------------------------------------------------------------------
+// --- channel -----------------------------------------------------------------------------------
 export const CHANNEL_ID_AT = 0;
 export const CHANNEL_FORMAT_AT = 4;
 export const CHANNEL_NAME_AT = 8;
@@ -83,7 +83,7 @@ export const CHANNEL_BY_NAME_MASK_AT = 132;
 export const CHANNEL_MEMBER_COUNT_AT = 136;
 export const CHANNEL_BYTES = 144;
 
-// --- window ----------------------------------------------------------------------------------------
+// --- window ------------------------------------------------------------------------------------
 export const WINDOW_LENGTH_AT = 0;
 export const WINDOW_RETENTION_AT = 8;
 export const WINDOW_NAME_AT = 16;
@@ -91,7 +91,7 @@ export const WINDOW_NAME_BYTES_AT = 20;
 export const WINDOW_TABLE_AT = 24;
 export const WINDOW_BYTES = 32;
 
-// --- metric ----------------------------------------------------------------------------------------
+// --- metric ------------------------------------------------------------------------------------
 export const METRIC_ORDINAL_AT = 0;
 export const METRIC_KIND_AT = 4;
 export const METRIC_FLAGS_AT = 8;
@@ -114,7 +114,7 @@ export const METRIC_HAS_MAX = 8;
 /** Scale 1 and offset 0: canonical is exactly raw. */
 export const METRIC_IDENTITY = 16;
 
-// --- trie of JSON paths ------------------------------------------------------------------------------
+// --- trie of JSON paths ------------------------------------------------------------------------
 /** Slots from NODE_SLOTS_AT on: hash u32, member offset u32 (0 = free); mask + 1 of them. */
 export const NODE_MASK_AT = 0;
 export const NODE_SLOTS_AT = 8;
@@ -136,7 +136,7 @@ export const KEY_BYTES_MAX = 256;
 /** Members of all paths of a channel at most: (metrics + time + id) paths of full depth. */
 export const MEMBERS_MAX = 2112;
 
-// --- output tables -------------------------------------------------------------------------------------
+// --- output tables -----------------------------------------------------------------------------
 /** Name of the table and its columns' Native headers, offsets relative to the image. */
 export const TABLE_NAME_AT = 0;
 export const TABLE_NAME_BYTES_AT = 4;

@@ -104,7 +104,7 @@ export interface HashTable {
   readonly mask: number;
 }
 
-/** Slots for `count` entries at most half full, as a mask; at least two slots, so one stays free. */
+/** Slots for `count` entries, at most half full, as a mask; at least two, so one stays free. */
 export function slotMask(count: number): number {
   let slots = 2;
   while (slots < count * 2) slots *= 2;

@@ -1,7 +1,7 @@
 /**
- * Lays a plan out as the decode plan that the kernel reads in partition memory (layout and drawing:
- * assembly/shared/plan-layout.ts). In: a plan that the registry has checked. Out: an image of at most
- * PLAN_BYTES_MAX bytes, position independent, equal for equal plans.
+ * Lays a plan out as the decode plan that the kernel reads in partition memory (layout and
+ * drawing: assembly/shared/plan-layout.ts). In: a plan that the registry has checked. Out: an
+ * image of at most PLAN_BYTES_MAX bytes, position independent, equal for equal plans.
  */
 import * as A from '../../assembly/shared/abi.ts';
 import * as L from '../../assembly/shared/plan-layout.ts';

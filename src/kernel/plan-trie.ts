@@ -1,7 +1,7 @@
 /**
  * The JSON paths of a channel as a trie in the plan image (nodes and members: plan-layout.ts). In:
- * the paths of metrics in use, time and event id. Out: the offset of the root node and the number of
- * members. A path is a member name per level; equal paths share a member with several actions.
+ * the paths of metrics in use, time and event id. Out: the offset of the root node and the number
+ * of members. A path is a member name per level; equal paths share a member with several actions.
  */
 import { JSON_DEPTH_MAX } from '../../assembly/shared/abi.ts';
 import * as L from '../../assembly/shared/plan-layout.ts';

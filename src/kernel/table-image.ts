@@ -1,7 +1,8 @@
 /**
- * The output tables of a plan and their Native column headers in the plan image, so that the kernel
- * never spells a column's name or type. Indexes: TABLE_LEDGER, TABLE_DEAD_LETTERS, TABLE_DEVICES, then
- * agg_<window> per distinct window name, then ch_<channel> per channel, in the order of the plan.
+ * The output tables of a plan and their Native column headers in the plan image, so that the
+ * kernel never spells a column's name or type. Indexes: TABLE_LEDGER, TABLE_DEAD_LETTERS,
+ * TABLE_DEVICES, then agg_<window> per distinct window name, then ch_<channel> per channel, in the
+ * order of the plan.
  */
 import * as L from '../../assembly/shared/plan-layout.ts';
 import { assert } from '../base/assert.ts';

@@ -33,6 +33,15 @@ function midpointAbove(bits: bigint): string {
   return exactDecimal(mantissa * 2n + 1n, (biased === 0 ? -1074 : biased - 1075) - 1);
 }
 
+/** 5^power · 2^n with 2^127 ≤ it < 2^128: rounded down, but up from 5^-27 to 5^-1. */
+function powerOfFive(power: number): bigint {
+  const five = 5n ** BigInt(Math.abs(power));
+  const bits = five.toString(2).length;
+  if (power >= 0) return bits <= 128 ? five << BigInt(128 - bits) : five >> BigInt(bits - 128);
+  const down = (1n << BigInt(bits + 127)) / five;
+  return power < -27 ? down : down + 1n;
+}
+
 const finiteBits = fc.bigInt({ min: 0n, max: 0x7fefffffffffffffn });
 const anyBits = fc.oneof(finiteBits, fc.bigInt({ min: 0n, max: 1n << 52n }));
 const digitText = (max: number) =>
@@ -78,6 +87,15 @@ describe('numbers of the kernel', () => {
   }
   const property = (texts: fc.Arbitrary<string>, count = COUNT) =>
     fc.assert(fc.property(texts, check), { seed: SEED, numRuns: count });
+
+  it('has the first 128 bits of every power of five', () => {
+    const view = new DataView(probe.memory.buffer, probe.kernel.powersOfFive());
+    for (let power = -342; power <= 308; power++) {
+      const at = (power + 342) * 16;
+      const words = (view.getBigUint64(at, true) << 64n) | view.getBigUint64(at + 8, true);
+      expect(words, `5^${power}`).to.equal(powerOfFive(power));
+    }
+  });
 
   it('reads what is known to be hard', () => {
     const hard = [

@@ -1,7 +1,7 @@
 /**
- * The decode half of the kernel alone. In: a plan and payloads. Out: what the kernel decoded, as plain
- * objects. The payload ends where the memory ends, so that reading behind it traps, and guard bytes
- * around the output must stay as they are.
+ * The decode half of the kernel alone. In: a plan and payloads. Out: what the kernel decoded, as
+ * plain objects. The payload ends where the memory ends, so that reading behind it traps, and
+ * guard bytes around the output must stay as they are.
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
@@ -14,6 +14,7 @@ export type Target = 'release' | 'scalar' | 'debug';
 interface Exports {
   decodeRecord(plan: number, channel: number, payload: number, bytes: number, out: number): void;
   decodedBytes(): number;
+  powersOfFive(): number;
   nameHash(at: number, bytes: number): number;
   planMagicOk(plan: number): number;
   planChannelById(plan: number, id: number): number;
