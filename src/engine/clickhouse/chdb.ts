@@ -86,6 +86,7 @@ export function openChdb(dataPath: string, configFile: string): Chdb {
     },
     async close() {
       closed = true;
+      await control.run('KILL QUERY WHERE 1 ASYNC').catch(() => {}); // or they end by themselves
       const others = [...open].filter((connection) => connection !== control);
       await Promise.all(others.map((connection) => connection.close()));
       await control.close();

@@ -1,7 +1,7 @@
 /**
  * The two files chDB is started with: memory caps, folders, and the restricted
- * default user. In: limits. Out: XML text. Invariant: without the role `millrace_admin` the user can
- * only SELECT, SHOW and read dictionaries; connections of the read-only user drop that role.
+ * default user. In: limits. Out: XML text. Invariant: without the role `millrace_admin` the user
+ * can only SELECT, SHOW and read dictionaries; connections of the read-only user drop that role.
  */
 export const ADMIN_ROLE = 'millrace_admin';
 

@@ -1,7 +1,7 @@
 /**
  * The embedded ClickHouse as its owner sees it: a child process that answers ClickHouse's HTTP
- * protocol on loopback. In: where its data lies, port, users, limits. Out: an address. It starts the
- * child, restarts it with back-off when it dies, and stops it by pid.
+ * protocol on loopback. In: where its data lies, port, users, limits. Out: an address. It starts
+ * the child, restarts it with back-off when it dies, and stops it by pid.
  *
  *   stopped ──start──▶ starting ──ready──▶ running ──stop──▶ stopped
  *                          ▲                  │ died
@@ -10,21 +10,16 @@
  * Invariants: at most one child; a child whose parent is gone ends by itself; the port stays the
  * same over restarts.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { assert } from '../../base/assert.ts';
-import { createBackoff } from '../../base/backoff.ts';
+import { type Backoff, createBackoff } from '../../base/backoff.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
-import { siblingModule } from '../../base/sibling.ts';
 import { OperatingError } from '../../model/error.ts';
-import type { Begin, FromChild, FromParent } from './child.ts';
 import type { UsersOptions } from './http/request.ts';
+import { type Launched, launch, mayBeLeftover, type Settled, stopChild } from './launch.ts';
 
-/** Loading half a gigabyte of library from a cold disk, plus the parts of many tables. */
-const READY_MS_MAX = 120_000;
 /** A child whose parent was killed ends within this, and frees port and data folder. */
 const LEFTOVER_MS_MAX = 8_000;
 const LEFTOVER_LOOK_MS = 200;
@@ -35,13 +30,9 @@ const RESTART_WAIT_MS_MAX = 10_000;
 const RESTARTS_MAX = 5;
 /** A child that lived so long starts the count anew. */
 const STABLE_MS = 60_000;
-/** Characters of the log shown in an error. */
-const LOG_TAIL_CHARS = 1_500;
 const MEMORY_BYTES_DEFAULT = 2 * 1024 ** 3;
 /** Queries at a time; each takes a thread and a FIFO. Dashboards ask dozens at once. */
 const CONCURRENT_QUERIES_DEFAULT = 64;
-/** Threads beyond one per query: files of inserts and results, compression. */
-const SPARE_THREADS = 16;
 
 export interface ClickHouseEngineOptions {
   /** Folder of its own; made when missing. */
@@ -87,100 +78,122 @@ export interface ClickHouseEngine {
   findAddress(): ClickHouseAddress | null;
 }
 
+type State = 'stopped' | 'starting' | 'running' | 'stopping' | 'failed';
+
 export function createClickHouseEngine(options: ClickHouseEngineOptions): ClickHouseEngine {
-  const clock = options.clock ?? systemClock;
-  const settled = settle(options);
-  let state: 'stopped' | 'starting' | 'running' | 'stopping' | 'failed' = 'stopped';
-  let child: ChildProcess | undefined;
-  let address: ClickHouseAddress | null = null;
-  let port = options.port === 'auto' ? 0 : options.port;
-  let deaths = 0;
-  let readyAtMs = 0;
-  const backoff = createBackoff(RESTART_FIRST_MS, RESTART_WAIT_MS_MAX);
+  return new Supervisor(options);
+}
 
-  const launch = async (): Promise<ClickHouseAddress> => {
-    const logBytes = sizeOf(settled.logFile);
-    const started = spawnChild(settled);
-    child = started;
-    const ready = await waitReady(started, { ...settled.begin, port }, settled.logFile, logBytes);
-    port = ready.port;
-    writeFileSync(settled.pidFile, `${started.pid}\n`);
-    readyAtMs = clock.monotonicMs();
-    state = 'running';
-    address = addressOf(settled, ready, started.pid!);
-    started.once('exit', (code, signal) => void onDeath(`exit ${code ?? signal}`));
-    return address;
-  };
+class Supervisor implements ClickHouseEngine {
+  readonly #options: ClickHouseEngineOptions;
+  readonly #settled: Settled;
+  readonly #clock: Clock;
+  readonly #backoff: Backoff = createBackoff(RESTART_FIRST_MS, RESTART_WAIT_MS_MAX);
+  #state: State = 'stopped';
+  #child: ChildProcess | undefined;
+  #address: ClickHouseAddress | null = null;
+  #port: number;
+  #deaths = 0;
+  #readyAtMs = 0;
 
-  const onDeath = async (why: string): Promise<void> => {
-    address = null;
-    if (state !== 'running') return;
-    state = 'starting';
-    if (clock.monotonicMs() - readyAtMs > STABLE_MS) {
-      deaths = 0;
-      backoff.reset();
+  constructor(options: ClickHouseEngineOptions) {
+    this.#options = options;
+    this.#settled = settle(options);
+    this.#clock = options.clock ?? systemClock;
+    this.#port = options.port === 'auto' ? 0 : options.port;
+  }
+
+  async start(): Promise<ClickHouseAddress> {
+    assert(this.#state === 'stopped' || this.#state === 'failed', `start() while ${this.#state}`);
+    this.#state = 'starting';
+    this.#deaths = 0;
+    this.#backoff.reset();
+    try {
+      mkdirSync(this.#settled.begin.dataDir, { recursive: true });
+      mkdirSync(dirname(this.#settled.logFile), { recursive: true });
+      return await this.#launchPatiently();
+    } catch (error) {
+      if (this.#state === 'starting') this.#state = 'stopped';
+      throw error;
+    }
+  }
+
+  async stop(deadlineMs = STOP_MS_DEFAULT): Promise<void> {
+    this.#state = 'stopping';
+    this.#address = null;
+    if (this.#child) await stopChild(this.#child, deadlineMs, this.#clock);
+    this.#child = undefined;
+    this.#state = 'stopped';
+  }
+
+  findAddress(): ClickHouseAddress | null {
+    return this.#address;
+  }
+
+  async #launch(): Promise<ClickHouseAddress> {
+    const launched = await launch(this.#settled, this.#port, (child) => {
+      this.#child = child;
+    });
+    if (this.#state !== 'starting') {
+      launched.child.kill('SIGKILL');
+      throw new OperatingError('CLICKHOUSE_FAILED', 'ClickHouse was stopped while it started');
+    }
+    this.#port = launched.port;
+    this.#readyAtMs = this.#clock.monotonicMs();
+    this.#state = 'running';
+    this.#address = addressOf(this.#settled, launched);
+    launched.child.once('exit', (code, signal) => void this.#onDeath(`exit ${code ?? signal}`));
+    return this.#address;
+  }
+
+  /** A child left by a killed parent holds port and data folder a little longer. */
+  async #launchPatiently(): Promise<ClickHouseAddress> {
+    const until = this.#clock.monotonicMs() + LEFTOVER_MS_MAX;
+    for (;;) {
+      try {
+        return await this.#launch();
+      } catch (error) {
+        const late = this.#clock.monotonicMs() > until || this.#state !== 'starting';
+        if (late || !mayBeLeftover(error, this.#settled)) throw error;
+        await this.#clock.wait(LEFTOVER_LOOK_MS);
+      }
+    }
+  }
+
+  async #onDeath(why: string): Promise<void> {
+    this.#address = null;
+    if (this.#state !== 'running') return;
+    this.#state = 'starting';
+    if (this.#clock.monotonicMs() - this.#readyAtMs > STABLE_MS) {
+      this.#deaths = 0;
+      this.#backoff.reset();
     }
     let last: unknown = why;
-    for (deaths++; deaths <= RESTARTS_MAX; deaths++) {
-      await clock.wait(backoff.nextMs());
-      if (state !== 'starting') return;
+    for (this.#deaths++; this.#deaths <= RESTARTS_MAX; this.#deaths++) {
+      await this.#clock.wait(this.#backoff.nextMs());
+      if (this.#isStopped()) return;
       try {
-        options.onRestarted?.(await launch());
+        this.#options.onRestarted?.(await this.#launch());
         return;
       } catch (error) {
         last = error;
       }
     }
-    if (state !== 'starting') return;
-    state = 'failed';
-    const text = `ClickHouse died ${RESTARTS_MAX} times in a row (${why}); see ${settled.logFile}`;
-    const where = { dataDir: settled.begin.dataDir, log: settled.logFile };
-    options.onFailed?.(new OperatingError('CLICKHOUSE_FAILED', text, { cause: last, where }));
-  };
+    if (!this.#isStopped()) this.#giveUp(why, last);
+  }
 
-  /** A child left by a killed parent holds port and data folder a little longer. */
-  const launchPatiently = async (): Promise<ClickHouseAddress> => {
-    const until = clock.monotonicMs() + LEFTOVER_MS_MAX;
-    for (;;) {
-      try {
-        if (port !== 0) await requireFreePort(settled.begin.host, port);
-        return await launch();
-      } catch (error) {
-        const again = error instanceof OperatingError && mayBeLeftover(error, settled);
-        if (!again || clock.monotonicMs() > until || state !== 'starting') throw error;
-        await clock.wait(LEFTOVER_LOOK_MS);
-      }
-    }
-  };
+  /** stop() may have been called during any wait. */
+  #isStopped(): boolean {
+    return this.#state !== 'starting';
+  }
 
-  return {
-    async start() {
-      assert(state === 'stopped' || state === 'failed', `start() while ${state}`);
-      state = 'starting';
-      try {
-        mkdirSync(settled.begin.dataDir, { recursive: true });
-        mkdirSync(dirname(settled.logFile), { recursive: true });
-        return await launchPatiently();
-      } catch (error) {
-        state = 'stopped';
-        throw error;
-      }
-    },
-    async stop(deadlineMs = STOP_MS_DEFAULT) {
-      state = 'stopping';
-      address = null;
-      if (child) await stopChild(child, deadlineMs, clock);
-      child = undefined;
-      state = 'stopped';
-    },
-    findAddress: () => address,
-  };
-}
-
-interface Settled {
-  readonly begin: Begin;
-  readonly logFile: string;
-  readonly pidFile: string;
+  #giveUp(why: string, cause: unknown): void {
+    this.#state = 'failed';
+    const { logFile, begin } = this.#settled;
+    const text = `ClickHouse died ${RESTARTS_MAX} times in a row (${why}); see ${logFile}`;
+    const where = { dataDir: begin.dataDir, log: logFile };
+    this.#options.onFailed?.(new OperatingError('CLICKHOUSE_FAILED', text, { cause, where }));
+  }
 }
 
 function settle(options: ClickHouseEngineOptions): Settled {
@@ -203,156 +216,18 @@ function settle(options: ClickHouseEngineOptions): Settled {
   };
 }
 
-function addressOf(
-  settled: Settled,
-  ready: { port: number; version: string },
-  pid: number,
-): ClickHouseAddress {
+function addressOf(settled: Settled, launched: Launched): ClickHouseAddress {
   const { host, users } = settled.begin;
+  const { port, version, pid } = launched;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${ready.port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     host,
-    port: ready.port,
+    port,
     user: users.admin.name,
     password: users.admin.password,
     readOnlyUser: users.readOnly.name,
     readOnlyPassword: users.readOnly.password,
-    version: ready.version,
+    version,
     pid,
   };
-}
-
-function spawnChild(settled: Settled): ChildProcess {
-  const log = openSync(settled.logFile, 'a');
-  try {
-    const url = siblingModule(import.meta.url, './child');
-    const typescript = url.pathname.endsWith('.ts');
-    const threads = settled.begin.concurrentQueriesMax + SPARE_THREADS;
-    const child = fork(fileURLToPath(url), [], {
-      stdio: ['ignore', log, log, 'ipc'],
-      serialization: 'json',
-      execArgv: typescript ? ['--import', 'tsx'] : [],
-      // Nothing of our own environment: what the engine can reach must not find credentials in it.
-      env: { UV_THREADPOOL_SIZE: String(threads), TZ: 'UTC', PATH: '/usr/local/bin:/usr/bin:/bin' },
-      ...(typescript ? { cwd: dirname(fileURLToPath(url)) } : {}),
-    });
-    return child;
-  } finally {
-    closeSync(log);
-  }
-}
-
-function waitReady(
-  child: ChildProcess,
-  begin: Begin,
-  logFile: string,
-  logBytes: number,
-): Promise<{ port: number; version: string }> {
-  return new Promise((done, fail) => {
-    const where = { dataDir: begin.dataDir, port: begin.port, log: logFile };
-    const failWith = (text: string, portBusy = false): void => {
-      cleanUp();
-      child.kill('SIGKILL');
-      const tail = readFrom(logFile, logBytes).slice(-LOG_TAIL_CHARS).trim();
-      if (portBusy) fail(portBusyError(begin.host, begin.port));
-      else fail(new OperatingError('CLICKHOUSE_FAILED', explain(text, tail, begin), { where }));
-    };
-    const onMessage = (message: FromChild): void => {
-      if (message.type === 'failed') {
-        failWith(message.text, message.portBusy);
-        return;
-      }
-      cleanUp();
-      done({ port: message.port, version: message.version });
-    };
-    const onExit = (code: number | null, signal: string | null) =>
-      failWith(`the process ended (${code ?? signal}) before it was ready`);
-    const onError = (error: Error) => failWith(error.message);
-    const timer = setTimeout(() => failWith(`not ready after ${READY_MS_MAX} ms`), READY_MS_MAX);
-    const cleanUp = (): void => {
-      clearTimeout(timer);
-      child.off('message', onMessage);
-      child.off('exit', onExit);
-    };
-    child.on('message', onMessage);
-    child.once('exit', onExit);
-    child.on('error', onError);
-    child.send(begin satisfies FromParent, () => {});
-  });
-}
-
-const LOCKED = /Cannot lock file|Another server instance|already running|CANNOT_OPEN_FILE/i;
-
-function explain(text: string, logTail: string, begin: Begin): string {
-  if (LOCKED.test(logTail)) {
-    return (
-      `Another process holds the ClickHouse data folder ${begin.dataDir}. Stop it (its pid may be ` +
-      `in engine.pid there), or use another data folder. It said: ${logTail}`
-    );
-  }
-  return `ClickHouse did not start on ${begin.dataDir}: ${text}. Its log ends with: ${logTail}`;
-}
-
-function sizeOf(file: string): number {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function readFrom(file: string, bytes: number): string {
-  try {
-    return readFileSync(file).subarray(bytes).toString('utf8');
-  } catch {
-    return '(no log)';
-  }
-}
-
-function portBusyError(host: string, port: number): OperatingError {
-  const text =
-    `Port ${port} on ${host} is taken by another process. Stop it, choose another port for ` +
-    'ClickHouse, or start with `--ports auto`.';
-  return new OperatingError('PORT_BUSY', text, { where: { host, port } });
-}
-
-function requireFreePort(host: string, port: number): Promise<void> {
-  return new Promise((done, fail) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) =>
-      fail(error.code === 'EADDRINUSE' ? portBusyError(host, port) : error),
-    );
-    probe.listen(port, host, () => probe.close(() => done()));
-  });
-}
-
-/** Only the child of a killed parent is worth waiting for: it ends by itself. */
-function mayBeLeftover(error: OperatingError, settled: Settled): boolean {
-  if (error.code !== 'PORT_BUSY' && !LOCKED.test(error.message)) return false;
-  const pid = Number.parseInt(readFrom(settled.pidFile, 0), 10);
-  return pid > 0 && isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null || child.pid === undefined;
-}
-
-async function stopChild(child: ChildProcess, deadlineMs: number, clock: Clock): Promise<void> {
-  if (hasEnded(child)) return;
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const given = new AbortController();
-  if (child.connected) child.send({ type: 'stop' } satisfies FromParent, () => {});
-  else child.kill('SIGTERM');
-  const tooLong = clock.wait(deadlineMs, given.signal).then(
-    () => child.kill('SIGKILL'),
-    () => {}, // it ended in time
-  );
-  await ended;
-  given.abort();
-  await tooLong;
 }

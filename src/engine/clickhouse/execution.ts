@@ -39,12 +39,16 @@ export interface Trace {
 }
 
 interface Task {
+  readonly options: ExecutionOptions;
+  readonly running: ReadonlyMap<string, string>;
   readonly request: QueryRequest;
   readonly reply: Reply;
   readonly trace: Trace;
   /** The `log_comment` by which the statement is found and killed. */
   readonly id: string;
   readonly gone: () => boolean;
+  /** Set when the statement only reads: it ends when its client has gone. */
+  reads: boolean;
 }
 
 export interface ExecutionTask {
@@ -61,38 +65,23 @@ export interface Execution {
 }
 
 export function createExecution(options: ExecutionOptions): Execution {
-  const { chdb, sessions } = options;
   /** Running queries: query id → `log_comment`. */
   const running = new Map<string, string>();
-
-  const admit = (request: QueryRequest): void => {
-    if (running.size >= options.concurrentQueriesMax) {
-      const text = `Too many simultaneous queries. Maximum: ${options.concurrentQueriesMax}`;
-      throw new ClickHouseError('TOO_MANY_SIMULTANEOUS_QUERIES', text);
-    }
-    if (running.has(request.queryId)) {
-      const text = `Query with id = ${request.queryId} is already running`;
-      throw new ClickHouseError('QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', text);
-    }
-  };
-
   return {
     get running() {
       return running.size;
     },
     async run({ request, response, reply, trace }) {
-      admit(request);
+      admit(request, running, options.concurrentQueriesMax);
       const id = `${randomUUID()}/${request.queryId}`;
       running.set(request.queryId, id);
-      let ended = false;
       const gone = () => response.destroyed && !response.writableFinished;
-      const onClose = () => {
-        if (!ended && !response.writableFinished) void killUntil(options, id, () => ended);
-      };
-      response.on('close', onClose);
-      const task = { request, reply, trace, id, gone };
+      const task: Task = { options, running, request, reply, trace, id, gone, reads: false };
+      let ended = false;
+      const onClose = () => void killUntil(task, () => ended);
+      response.once('close', onClose);
       try {
-        await perform(options, task, running);
+        await perform(task);
       } finally {
         ended = true;
         response.off('close', onClose);
@@ -100,40 +89,50 @@ export function createExecution(options: ExecutionOptions): Execution {
       }
     },
   };
+}
 
-  async function killUntil(
-    { wait }: ExecutionOptions,
-    id: string,
-    ended: () => boolean,
-  ): Promise<void> {
-    for (let tries = 0; tries < KILL_TRIES_MAX && !ended(); tries++) {
-      await chdb.kill(id).catch(() => {}); // a stopping engine refuses; nothing is left to kill
-      await wait(KILL_AGAIN_MS);
-    }
+function admit(
+  { queryId }: QueryRequest,
+  running: ReadonlyMap<string, string>,
+  countMax: number,
+): void {
+  if (running.size >= countMax) {
+    const text = `Too many simultaneous queries. Maximum: ${countMax}`;
+    throw new ClickHouseError('TOO_MANY_SIMULTANEOUS_QUERIES', text);
   }
+  if (running.has(queryId)) {
+    const text = `Query with id = ${queryId} is already running`;
+    throw new ClickHouseError('QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', text);
+  }
+}
 
-  async function perform(
-    all: ExecutionOptions,
-    task: Task,
-    active: ReadonlyMap<string, string>,
-  ): Promise<void> {
-    const incoming = await readIncoming(task.request);
-    task.trace.sql = toUtf8(
-      incoming.shape === 'statement'
-        ? incoming.sql
-        : `${incoming.head.target} FORMAT ${incoming.head.format}`,
-    );
-    const lease = await sessions.lease(task.request);
+/** Ends a query whose client has gone; what writes goes on to its end, as on a server. */
+async function killUntil(task: Task, ended: () => boolean): Promise<void> {
+  const { chdb, wait } = task.options;
+  for (let tries = 0; tries < KILL_TRIES_MAX && !ended(); tries++) {
+    if (task.reads) await chdb.kill(task.id).catch(() => {}); // a stopping engine refuses
+    await wait(KILL_AGAIN_MS);
+  }
+}
+
+async function perform(task: Task): Promise<void> {
+  const incoming = await readIncoming(task.request);
+  task.trace.sql = toUtf8(
+    incoming.shape === 'statement'
+      ? incoming.sql
+      : `${incoming.head.target} FORMAT ${incoming.head.format}`,
+  );
+  const lease = await task.options.sessions.lease(task.request);
+  try {
+    const restore = await prepareConnection(lease, task);
     try {
-      const restore = await prepareConnection(lease, task);
-      try {
-        await runIncoming(all, task, lease.connection, incoming, active);
-      } finally {
-        await restore();
-      }
+      if (incoming.shape === 'insert') await runInsert(task, lease.connection, incoming);
+      else await runStatement(task, lease.connection, readStatement(incoming.sql));
     } finally {
-      await lease.release();
+      await restore();
     }
+  } finally {
+    await lease.release();
   }
 }
 
@@ -184,7 +183,8 @@ async function remember(
     return `${name} = ${value === undefined ? 'DEFAULT' : quote(value)}`;
   });
   return async () => {
-    await connection.run(`SET ${undo.join(', ')}`).catch(() => {}); // readonly by the session itself
+    // A session that made itself readonly refuses.
+    await connection.run(`SET ${undo.join(', ')}`).catch(() => {});
   };
 }
 
@@ -192,22 +192,19 @@ function identifier(name: string): string {
   return `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 }
 
-async function runIncoming(
-  options: ExecutionOptions,
+async function runStatement(
   task: Task,
   connection: Connection,
-  incoming: Incoming,
-  active: ReadonlyMap<string, string>,
+  statement: Statement,
 ): Promise<void> {
   const { trace } = task;
-  if (incoming.shape === 'insert') return runInsert(task, connection, incoming);
-  const statement = readStatement(incoming.sql);
-  trace.requestBytes = incoming.sql.length;
+  trace.requestBytes = statement.sql.length;
   await check(task, connection, statement);
+  task.reads = statement.kind === 'rows' || statement.kind === 'show';
   trace.summary =
     statement.kind === 'rows'
-      ? await runRows(options, task, connection, statement)
-      : await runOther(task, connection, statement, active);
+      ? await runRows(task, connection, statement)
+      : await runOther(task, connection, statement);
 }
 
 /** Refuses what a server refuses, and what would end the engine. */
@@ -216,8 +213,8 @@ async function check(task: Task, connection: Connection, statement: Statement): 
   if (statement.kind === 'empty') throw new ClickHouseError('EMPTY_QUERY', 'Empty query');
   if (statement.multiple) {
     const at = statement.end + 1;
-    const text = `Syntax error (Multi-statements are not allowed): failed at position ${at} (end of query)`;
-    throw new ClickHouseError('SYNTAX_ERROR', text);
+    const text = `Syntax error (Multi-statements are not allowed): failed at position ${at}`;
+    throw new ClickHouseError('SYNTAX_ERROR', `${text} (end of query)`);
   }
   if (request.role === 'readOnly') return guard(connection, statement, request.user);
   const words = statement.tokens.filter((token) => token.depth === 0).map((token) => token.upper);
@@ -252,19 +249,15 @@ function readOnlyMethod(user: string): ClickHouseError {
   );
 }
 
-async function runRows(
-  options: ExecutionOptions,
-  task: Task,
-  connection: Connection,
-  statement: Statement,
-): Promise<Summary> {
+async function runRows(task: Task, connection: Connection, statement: Statement): Promise<Summary> {
   const { request, reply, gone } = task;
   const format = statement.format ?? (request.defaultFormat || 'TabSeparated');
   reply.format = format;
   const byEngine = reply.encodeByEngine();
   const run = { connection, statement, format, compression: byEngine, reply, gone };
   if (request.waitEndOfQuery) return sendWhole(run, `out-${randomUUID()}`);
-  const fifo = options.fifos.take();
+  const { fifos } = task.options;
+  const fifo = fifos.take();
   try {
     return await sendStreamed(run, fifo);
   } catch (error) {
@@ -272,7 +265,7 @@ async function runRows(
     const syntax = error instanceof EngineError && error.code === CLICKHOUSE_CODES.SYNTAX_ERROR;
     throw syntax ? await syntaxError(connection, toUtf8(statement.sql)) : error;
   } finally {
-    options.fifos.give(fifo);
+    fifos.give(fifo);
   }
 }
 
@@ -281,14 +274,13 @@ async function runOther(
   task: Task,
   connection: Connection,
   statement: Statement,
-  active: ReadonlyMap<string, string>,
 ): Promise<Summary> {
   const { request, reply } = task;
   const format = statement.format ?? (request.defaultFormat || 'TabSeparated');
   if (statement.kind === 'insert' && !request.settings.has('insert_deduplication_token')) {
     await connection.run(`SET insert_deduplication_token = ${quote(randomUUID())}`);
   }
-  const sql = byQueryId(statement, active) ?? toUtf8(statement.sql.slice(0, statement.end));
+  const sql = byQueryId(statement, task.running) ?? toUtf8(statement.sql.slice(0, statement.end));
   const result = await connection.run(sql, format);
   if (result.bytes.length > BUFFERED_BYTES_MAX) {
     const text = `The answer has ${result.bytes.length} bytes, more than ${BUFFERED_BYTES_MAX}`;

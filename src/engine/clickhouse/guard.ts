@@ -73,8 +73,21 @@ const TABLE_FUNCTIONS_ALLOWED = new Set([
 ]);
 
 /** Scalar functions that reach files, the network or a model server. */
-const FUNCTION_REFUSED =
-  /^(file|catboostevaluate|reversednsquery|addresstoline|addresstosymbol|addresstolinewithinlines|ai[_a-z]+|showcertificate|executable|url|s3|remote)$/;
+const FUNCTIONS_REFUSED = new Set([
+  'addresstoline',
+  'addresstolinewithinlines',
+  'addresstosymbol',
+  'catboostevaluate',
+  'executable',
+  'file',
+  'remote',
+  'reversednsquery',
+  's3',
+  'showcertificate',
+  'url',
+]);
+/** aiGenerate, aiEmbed and their like ask a model server. */
+const FUNCTION_FAMILY_REFUSED = /^ai[_a-z]+$/;
 
 /** Throws when `name` may not be set; tells whether to send it to the engine. */
 export function allowSetting(name: string, value: string): boolean {
@@ -109,8 +122,8 @@ export async function guard(
 }
 
 /**
- * Words a syntax error from the text as it was sent. `formatQuery` parses and nothing else, so it may
- * see a text that was not classified.
+ * Words a syntax error from the text as it was sent. `formatQuery` parses and nothing else, so it
+ * may see a text that was not classified.
  */
 export async function syntaxError(connection: Connection, text: string): Promise<ClickHouseError> {
   let message = 'Syntax error: the statement cannot be read';
@@ -186,7 +199,9 @@ async function checkTree(connection: Connection, select: string): Promise<void> 
     if (!TABLE_FUNCTIONS_ALLOWED.has(name!.toLowerCase())) throw denied(name!);
   }
   for (const [, name] of tree.matchAll(FUNCTION_LINE)) {
-    if (FUNCTION_REFUSED.test(name!.toLowerCase())) throw denied(name!);
+    const lower = name!.toLowerCase();
+    const reaches = FUNCTIONS_REFUSED.has(lower) || FUNCTION_FAMILY_REFUSED.test(lower);
+    if (reaches) throw denied(name!);
   }
   for (const [, name] of tree.matchAll(IDENTIFIER_LINE)) {
     if (name!.toLowerCase().split('.').includes('file')) throw denied('file');

@@ -107,8 +107,9 @@ function quoteEnd(sql: string, at: number, quote: string): number {
 }
 
 /**
- * `rows`: any number of rows, streamed; `show`: SHOW, DESCRIBE, EXPLAIN …, which the engine rewrites
- * on the way and which cannot write INTO OUTFILE; `insert`; `other`: DDL, SET, SYSTEM, KILL …
+ * `rows`: any number of rows, streamed; `show`: SHOW, DESCRIBE, EXPLAIN …, which the engine
+ * rewrites on the way and which cannot write INTO OUTFILE; `insert`; `other`: DDL, SET,
+ * SYSTEM, KILL …
  */
 export type StatementKind = 'empty' | 'rows' | 'show' | 'insert' | 'other';
 

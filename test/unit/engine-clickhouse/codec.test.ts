@@ -1,4 +1,4 @@
-/** The byte formats, checked against blocks that the engine itself wrote and against known values. */
+/** The byte formats, checked against blocks the engine itself wrote and against known tools. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';

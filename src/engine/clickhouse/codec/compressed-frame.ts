@@ -9,7 +9,7 @@
  *
  * where the checksum covers everything after itself. Methods: 0x02 none, 0x82 LZ4, 0x90 ZSTD (read
  * only where Node has zstd). In: a byte stream. Out: a byte stream. Invariant: a frame whose
- * checksum or lengths are wrong ends the stream with a ClickHouse error and hands out nothing of it.
+ * checksum or lengths are wrong ends the stream with a ClickHouse error and hands out none of it.
  */
 import { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';

@@ -32,9 +32,43 @@ export function createLz4Compressor(): Lz4Compressor {
   return { compress: (source, out, at) => compressBlock(table, source, out, at) };
 }
 
-function compressBlock(table: Int32Array, source: Buffer, out: Buffer, at: number): number {
+/** Where the next byte of a block goes. */
+class BlockWriter {
+  readonly out: Buffer;
+  at: number;
+
+  constructor(out: Buffer, at: number) {
+    this.out = out;
+    this.at = at;
+  }
+
+  /** A token with its literals `source[from, to)`; `matchExtra`: match length - 4, or 0. */
+  literals(source: Buffer, from: number, to: number, matchExtra: number): void {
+    const count = to - from;
+    this.out[this.at++] = (Math.min(count, 15) << 4) | Math.min(matchExtra, 15);
+    this.more(count);
+    if (count < 32) for (let i = from; i < to; i++) this.out[this.at++] = source[i]!;
+    else this.at += source.copy(this.out, this.at, from, to);
+  }
+
+  match(offset: number, matchExtra: number): void {
+    this.out[this.at++] = offset & 255;
+    this.out[this.at++] = offset >> 8;
+    this.more(matchExtra);
+  }
+
+  /** The bytes of a length beyond the 15 that fit into the token. */
+  more(length: number): void {
+    if (length < 15) return;
+    let rest = length - 15;
+    for (; rest >= 255; rest -= 255) this.out[this.at++] = 255;
+    this.out[this.at++] = rest;
+  }
+}
+
+function compressBlock(table: Int32Array, source: Buffer, out: Buffer, start: number): number {
   table.fill(-1);
-  const start = at;
+  const writer = new BlockWriter(out, start);
   const matchLimit = source.length - LAST_MATCH_GAP;
   const copyLimit = source.length - LAST_LITERALS;
   let anchor = 0;
@@ -45,7 +79,8 @@ function compressBlock(table: Int32Array, source: Buffer, out: Buffer, at: numbe
     const slot = Math.imul(word, HASH_MULTIPLIER) >>> (32 - HASH_BITS);
     const candidate = table[slot]!;
     table[slot] = position;
-    if (candidate < 0 || position - candidate > OFFSET_MAX || read32(source, candidate) !== word) {
+    const near = candidate >= 0 && position - candidate <= OFFSET_MAX;
+    if (!near || read32(source, candidate) !== word) {
       position += 1 + (misses++ >> 6); // incompressible data is skipped faster and faster
       continue;
     }
@@ -57,45 +92,17 @@ function compressBlock(table: Int32Array, source: Buffer, out: Buffer, at: numbe
     ) {
       length++;
     }
-    at = writeLiterals(source, anchor, position, out, at, length - MATCH_BYTES_MIN);
-    const offset = position - candidate;
-    out[at++] = offset & 255;
-    out[at++] = offset >> 8;
-    at = writeMore(out, at, length - MATCH_BYTES_MIN);
+    writer.literals(source, anchor, position, length - MATCH_BYTES_MIN);
+    writer.match(position - candidate, length - MATCH_BYTES_MIN);
     position += length;
     anchor = position;
   }
-  return writeLiterals(source, anchor, source.length, out, at, 0) - start;
+  writer.literals(source, anchor, source.length, 0);
+  return writer.at - start;
 }
 
 function read32(bytes: Buffer, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
-}
-
-// Six parameters: the inner loop of the compressor must not allocate.
-function writeLiterals(
-  source: Buffer,
-  from: number,
-  to: number,
-  out: Buffer,
-  at: number,
-  matchExtra: number,
-): number {
-  const count = to - from;
-  out[at++] = (Math.min(count, 15) << 4) | Math.min(matchExtra, 15);
-  at = writeMore(out, at, count);
-  if (count < 32) for (let i = from; i < to; i++) out[at++] = source[i]!;
-  else at += source.copy(out, at, from, to);
-  return at;
-}
-
-/** The bytes of a length beyond the 15 that fit into the token. */
-function writeMore(out: Buffer, at: number, length: number): number {
-  if (length < 15) return at;
-  let rest = length - 15;
-  for (; rest >= 255; rest -= 255) out[at++] = 255;
-  out[at++] = rest;
-  return at;
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The LZ4 frame format (`Content-Encoding: lz4`, what `clickhouse-connect` speaks), both ways. In: a
- * byte stream. Out: a byte stream. Read: frames of linked or independent blocks; checksums inside
+ * The LZ4 frame format (`Content-Encoding: lz4`, what `clickhouse-connect` speaks), both ways. In:
+ * a byte stream. Out: a byte stream. Read: frames of linked or independent blocks; checksums inside
  * are skipped, not verified: TCP has its own, and the statement behind is parsed anyway. Written:
  * one frame of 256 KiB blocks that do not refer to each other, without checksums.
  * Invariant: at most one block and the 64 KiB window before it are held.
@@ -63,6 +63,7 @@ export function createLz4StreamCompressor(): Transform {
 }
 
 interface FrameState {
+  headerBytes: number;
   blockBytesMax: number;
   linked: boolean;
   blockChecksum: boolean;
@@ -72,26 +73,34 @@ interface FrameState {
 /** What one step did: bytes used, or 0 when more input is needed. */
 type Step = number;
 
+/** Undefined when more input is needed. */
+function readHeader(input: Buffer): FrameState | undefined {
+  if (input.length < HEADER.length) return undefined;
+  if (input.readUInt32LE(0) !== MAGIC) throw malformed('the magic number is missing');
+  const flags = input[4]!;
+  const headerBytes = HEADER.length + (flags & 8 ? 8 : 0) + (flags & 1 ? 4 : 0);
+  if (input.length < headerBytes) return undefined;
+  const blockBytesMax = BLOCK_BYTES_MAX[(input[5]! >> 4) & 7]!;
+  if (blockBytesMax === 0) throw malformed('the block size is unknown');
+  return {
+    headerBytes,
+    blockBytesMax,
+    linked: (flags & 32) === 0,
+    blockChecksum: (flags & 16) !== 0,
+    contentChecksum: (flags & 4) !== 0,
+  };
+}
+
+/** LZ4 frames → plain bytes. */
 export function createLz4StreamDecompressor(): Transform {
   let input: Buffer = Buffer.alloc(0);
   let frame: FrameState | undefined;
   let window: Buffer = Buffer.alloc(0);
 
   const begin = (): Step => {
-    if (input.length < 7) return 0;
-    if (input.readUInt32LE(0) !== MAGIC) throw malformed('the magic number is missing');
-    const flags = input[4]!;
-    const headerBytes = 7 + (flags & 8 ? 8 : 0) + (flags & 1 ? 4 : 0);
-    if (input.length < headerBytes) return 0;
-    frame = {
-      blockBytesMax: BLOCK_BYTES_MAX[(input[5]! >> 4) & 7]!,
-      linked: (flags & 32) === 0,
-      blockChecksum: (flags & 16) !== 0,
-      contentChecksum: (flags & 4) !== 0,
-    };
-    if (frame.blockBytesMax === 0) throw malformed('the block size is unknown');
+    frame = readHeader(input);
     window = Buffer.alloc(0);
-    return headerBytes;
+    return frame?.headerBytes ?? 0;
   };
 
   const block = (open: FrameState, push: (plain: Buffer) => void): Step => {

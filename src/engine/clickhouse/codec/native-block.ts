@@ -1,6 +1,6 @@
 /**
- * The Native format as clients of a newer protocol revision want it (`client_protocol_version`, what
- * clickhouse-go and with it Grafana send over HTTP). The engine writes revision 0:
+ * The Native format as clients of a newer protocol revision want it (`client_protocol_version`,
+ * what clickhouse-go and with it Grafana send over HTTP). The engine writes revision 0:
  *
  *   columns · rows · (name · type · data)…
  *

@@ -1,7 +1,8 @@
 /**
- * Content encodings of HTTP, both ways. In: header values. Out: stream transforms, or the name under
- * which the engine itself compresses or reads a file. Node 20 has no zstd: answers in zstd are then
- * compressed by the engine, and zstd bodies are read by it when the statement is in the URL.
+ * Content encodings of HTTP, both ways. In: header values. Out: stream transforms, or the name
+ * under which the engine itself compresses or reads a file. Node 20 has no zstd: answers in zstd
+ * are then compressed by the engine, and zstd bodies are read by it when the statement is in the
+ * URL.
  * Invariant: an encoding is only chosen when the client named it.
  */
 import type { Transform } from 'node:stream';

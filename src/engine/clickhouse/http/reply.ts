@@ -150,8 +150,8 @@ export class Reply {
   #trail(text: string): void {
     const message = text.endsWith('\n') ? text : `${text}\n`;
     const bytes = Buffer.byteLength(message);
-    const marker = '__exception__';
-    const trailer = `\r\n${marker}\r\n${this.#tag}\r\n${message}${bytes} ${this.#tag}\r\n${marker}\r\n`;
+    const marker = '\r\n__exception__\r\n';
+    const trailer = `${marker}${this.#tag}\r\n${message}${bytes} ${this.#tag}${marker}`;
     const response = this.#response;
     const cut = () => setImmediate(() => response.socket?.end());
     if (this.#sink === response) response.write(trailer, cut);

@@ -191,7 +191,8 @@ export function authenticate(
       return { role, user: name };
   }
   const known = users.admin.name === name || users.readOnly.name === name;
-  const text = `${name}: Authentication failed: password is incorrect, or there is no user with such name`;
+  const why = 'password is incorrect, or there is no user with such name';
+  const text = `${name}: Authentication failed: ${why}`;
   throw new ClickHouseError(
     known && password === '' ? 'REQUIRED_PASSWORD' : 'AUTHENTICATION_FAILED',
     text,

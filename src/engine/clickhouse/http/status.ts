@@ -67,12 +67,15 @@ const HEAD = /^Code: (\d+)\. (DB::\w*Exception): /;
 const TAIL = /\.? \(version [^)]*\)\.?$/;
 const NAME = /\(([A-Z][A-Z0-9_]{2,})\)\.?$/;
 /** Where our temporary files show in a message: the engine reads inserts from them. */
-const OUR_FILES =
-  /: \(in file\/uri [^)]*\)|: While executing File(?=[:.]|$)|: data for INSERT was parsed from file/g;
+const OUR_FILES = [
+  /: \(in file\/uri [^)]*\)/g,
+  /: While executing File(?=[:.]|$)/g,
+  /: data for INSERT was parsed from file/g,
+];
 const OUR_CLAUSE =
   /\s*INTO OUTFILE '[^']*' TRUNCATE(?: COMPRESSION '\w+')?(?:\s+FORMAT \w+)?(?:\s*$)?/g;
 
-/** `message` as thrown by the addon → an error with the wrapping, versions and our paths removed. */
+/** `message` as thrown by the addon → an error without wrapping, versions and our paths. */
 export function parseEngineError(message: string): EngineError {
   let text = message.trim();
   while (WRAPPED.test(text)) text = text.replace(WRAPPED, '');
@@ -89,7 +92,8 @@ export function parseEngineError(message: string): EngineError {
       text = text.replace(TAIL, '').trimEnd();
     } else break;
   }
-  text = text.replace(OUR_FILES, '').replace(OUR_CLAUSE, ' ');
+  for (const ours of OUR_FILES) text = text.replace(ours, '');
+  text = text.replace(OUR_CLAUSE, ' ');
   return new EngineError(code, codeName, text.replace(/\.+\s*$/, ''));
 }
 
