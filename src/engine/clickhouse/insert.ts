@@ -1,9 +1,9 @@
 /**
  * INSERT with data: the body goes to a temporary file, then the engine reads that file. In: the
  * head of the statement and the data. Out: the statement to run. Invariants: memory does not grow
- * with the body; every insert carries a deduplication token (with a deduplication window and no token,
- * the engine would drop an insert whose content equals an earlier one); nothing is inserted unless
- * the whole body has arrived.
+ * with the body; every insert carries a deduplication token (with a deduplication window and no
+ * token, the engine would drop an insert whose content equals an earlier one); nothing is inserted
+ * unless the whole body has arrived.
  */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';

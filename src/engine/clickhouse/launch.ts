@@ -99,8 +99,8 @@ const LOCKED = /Cannot lock file|Another server instance|already running|CANNOT_
 function explain(text: string, logTail: string, begin: Begin): string {
   if (LOCKED.test(logTail)) {
     return (
-      `Another process holds the ClickHouse data folder ${begin.dataDir}. Stop it (engine.pid there ` +
-      `may name it), or use another data folder. It said: ${logTail}`
+      `Another process holds the ClickHouse data folder ${begin.dataDir}. Stop it (engine.pid` +
+      ` there may name it), or use another data folder. It said: ${logTail}`
     );
   }
   return `ClickHouse did not start on ${begin.dataDir}: ${text}. Its log ends with: ${logTail}`;

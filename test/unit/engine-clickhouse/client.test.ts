@@ -224,7 +224,9 @@ describe('@clickhouse/client on the embedded engine', () => {
       })
       .catch((e) => e);
     const running = async () => {
-      const query = `SELECT count() AS n FROM system.processes WHERE Settings['log_comment'] LIKE '%${query_id}'`;
+      const query =
+        'SELECT count() AS n FROM system.processes ' +
+        `WHERE Settings['log_comment'] LIKE '%${query_id}'`;
       const result = await client.query({ query, format: 'JSONEachRow' });
       return Number(((await result.json()) as { n: number }[])[0]!.n);
     };

@@ -116,8 +116,8 @@ describe('clickhouse codecs', () => {
       );
       for (const count of [1, 5, 17, 40, 120, 200_000]) {
         await endpoint.query(
-          `INSERT INTO blocks SELECT number, repeat('x', ${count} % 97), toString(cityHash64(number)) ` +
-            `FROM numbers(${count})`,
+          `INSERT INTO blocks SELECT number, repeat('x', ${count} % 97), ` +
+            `toString(cityHash64(number)) FROM numbers(${count})`,
         );
       }
       const files = readdirSync(join(endpoint.dataDir, 'store'), { recursive: true }) as string[];

@@ -275,7 +275,8 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
     expect([streamed.status, streamed.complete]).to.deep.equal([200, false]);
     const tag = streamed.headers['x-clickhouse-exception-tag'];
     const trailer = new RegExp(
-      `\\r\\n__exception__\\r\\n${tag}\\r\\n(Code: 395\\..*\\n)(\\d+) ${tag}\\r\\n__exception__\\r\\n$`,
+      `\\r\\n__exception__\\r\\n${tag}\\r\\n(Code: 395\\..*\\n)(\\d+) ${tag}` +
+        '\\r\\n__exception__\\r\\n$',
       's',
     ).exec(streamed.text.slice(-2000));
     expect(trailer).to.not.equal(null);
@@ -290,7 +291,8 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
 
   for (const format of ['JSON', 'CSVWithNames', 'Parquet', 'Arrow', 'Native', 'XML', 'Values']) {
     it(`streams a large result in ${format} as one document`, async () => {
-      const sql = `SELECT toUInt32(number) AS a, toString(a) AS s FROM numbers(300000) FORMAT ${format}`;
+      const rows = 'SELECT toUInt32(number) AS a, toString(a) AS s FROM numbers(300000)';
+      const sql = `${rows} FORMAT ${format}`;
       const streamed = await endpoint.ask({ body: sql });
       expect([streamed.status, streamed.complete]).to.deep.equal([200, true]);
       if (format === 'Values' || format === 'XML') return;
@@ -321,7 +323,8 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
     while (answer.status !== 200) answer = await endpoint.ask({ body: 'SELECT 1' });
     const left = async () =>
       endpoint.query(
-        "SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0.05)%' AND query NOT LIKE '%system.processes%'",
+        'SELECT count() FROM system.processes ' +
+          "WHERE query LIKE '%sleepEachRow(0.05)%' AND query NOT LIKE '%system.processes%'",
       );
     while ((await left()) !== '0\n');
   });
@@ -346,7 +349,8 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
     expect(await endpoint.query('SELECT count() FROM t')).to.equal('0\n');
     const running = () =>
       endpoint.query(
-        "SELECT count() FROM system.processes WHERE query LIKE '%1000000000%' AND query NOT LIKE '%system.processes%'",
+        'SELECT count() FROM system.processes ' +
+          "WHERE query LIKE '%1000000000%' AND query NOT LIKE '%system.processes%'",
       );
     while ((await running()) !== '0\n');
   });

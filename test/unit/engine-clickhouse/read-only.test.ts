@@ -179,6 +179,10 @@ describe('the read-only user of the embedded ClickHouse', () => {
   const params: readonly [sql: string, params: Record<string, string>][] = [
     ["SELECT {f:Identifier}('x')", { param_f: 'file' }],
     ['SELECT {f:Identifier} FROM t', { param_f: 'file' }],
+    ['SELECT 1', { default_format: 'CSV; DROP TABLE t' }],
+    ['SELECT 1', { default_format: "CSV; SELECT file('/etc/passwd')" }],
+    ['SELECT 1', { database: '`; DROP TABLE t' }],
+    ['SELECT 1', { 'max_threads = 1, readonly': '0' }],
     ['SELECT 1', { readonly: '0' }],
     ['SELECT 1', { readonly: '2' }],
     ['SELECT 1', { role: 'millrace_admin' }],

@@ -47,7 +47,8 @@ describe('clickhouse statements', () => {
     ['select \xe2\x80\x98;\xe2\x80\x99', false],
   ];
   for (const [sql, multiple] of ends) {
-    it(`${JSON.stringify(sql)} is ${multiple ? 'more than one statement' : 'one statement'}`, () => {
+    const count = multiple ? 'more than one statement' : 'one statement';
+    it(`${JSON.stringify(sql)} is ${count}`, () => {
       expect(readStatement(sql).multiple).to.equal(multiple);
     });
   }
@@ -138,9 +139,9 @@ describe('clickhouse statements', () => {
       'Unknown table t',
     ],
     [
-      'Code: 27. DB::Exception: Code: 27. DB::Exception: Cannot parse: (at row 2)\n: (in file/uri ' +
-        '/x/insert-1): While executing CSV: While executing File: data for INSERT was parsed from ' +
-        'file. (CANNOT_PARSE) (version 26.7.2.1). (CANNOT_PARSE)',
+      'Code: 27. DB::Exception: Code: 27. DB::Exception: Cannot parse: (at row 2)\n: (in file/uri' +
+        ' /x/insert-1): While executing CSV: While executing File: data for INSERT was parsed ' +
+        'from file. (CANNOT_PARSE) (version 26.7.2.1). (CANNOT_PARSE)',
       27,
       'CANNOT_PARSE',
       'Cannot parse: (at row 2)\n: While executing CSV',

@@ -62,7 +62,9 @@ describe('tools on the embedded ClickHouse', () => {
           user,
           headers,
           params: session,
-          body: 'SELECT name, value, readonly as readonly FROM system.settings LIMIT 10000\n FORMAT Native',
+          body:
+            'SELECT name, value, readonly as readonly FROM system.settings LIMIT 10000\n' +
+            ' FORMAT Native',
         });
         expect(settings.status).to.equal(200);
         expect(settings.headers['x-clickhouse-format']).to.equal('Native');
@@ -97,8 +99,10 @@ describe('tools on the embedded ClickHouse', () => {
       'SELECT version()',
       'SELECT timezone()',
       'SELECT name FROM system.databases ORDER BY name',
-      "SELECT database AS TABLE_SCHEM, name AS TABLE_NAME, engine, comment FROM system.tables WHERE database LIKE 'default' AND name LIKE '%'",
-      "SELECT database, table, name, type, position, default_kind, comment FROM system.columns WHERE database LIKE '%' AND table LIKE 'trips' AND name LIKE '%' ORDER BY position",
+      'SELECT database AS TABLE_SCHEM, name AS TABLE_NAME, engine, comment FROM system.tables ' +
+        "WHERE database LIKE 'default' AND name LIKE '%'",
+      'SELECT database, table, name, type, position, default_kind, comment FROM system.columns ' +
+        "WHERE database LIKE '%' AND table LIKE 'trips' AND name LIKE '%' ORDER BY position",
       'SELECT * FROM system.functions LIMIT 10',
       "SELECT name, value FROM system.settings WHERE name IN ('readonly', 'async_insert')",
       'SELECT * FROM `default`.`trips` LIMIT 200',
@@ -163,15 +167,16 @@ describe('tools on the embedded ClickHouse', () => {
     it('reads a block with its info and serialization bytes', async () => {
       const block = await ask("SELECT toUInt8(7) AS a, 'xy' AS b FROM numbers(2)");
       expect(block.toString('latin1')).to.equal(
-        `${INFO.toString('latin1')}\x02\x02\x01a\x05UInt8\x00\x07\x07\x01b\x06String\x00\x02xy\x02xy`,
+        `${INFO.toString('latin1')}\x02\x02` +
+          '\x01a\x05UInt8\x00\x07\x07\x01b\x06String\x00\x02xy\x02xy',
       );
     });
 
     it('asks for panels: time series, variables, annotations', async () => {
       const series =
         'SELECT toStartOfInterval(at, INTERVAL 60 second) AS time, truck, avg(speed) AS speed ' +
-        'FROM trips WHERE at >= toDateTime64(1767225600, 3) AND at <= toDateTime64(1767229200, 3) ' +
-        'GROUP BY time, truck ORDER BY time LIMIT 1000';
+        'FROM trips WHERE at >= toDateTime64(1767225600, 3) ' +
+        'AND at <= toDateTime64(1767229200, 3) GROUP BY time, truck ORDER BY time LIMIT 1000';
       expect((await ask(series)).length).to.be.greaterThan(500);
       expect((await ask('SELECT DISTINCT truck FROM trips')).toString('latin1')).to.contain('t2');
       expect((await ask('SHOW TABLES')).toString('latin1')).to.contain('trips');
@@ -213,7 +218,9 @@ describe('tools on the embedded ClickHouse', () => {
     ];
     for (const type of types) {
       it(`walks over ${type}`, async () => {
-        const body = `SELECT ${type} AS a, toUInt8(1) AS b FROM numbers(200) SETTINGS max_block_size = 70 FORMAT Native`;
+        const body =
+          `SELECT ${type} AS a, toUInt8(1) AS b FROM numbers(200) ` +
+          'SETTINGS max_block_size = 70 FORMAT Native';
         const { bytes, text, status } = await endpoint.ask({ body });
         expect(status, text).to.equal(200);
         expect(rewriteNative(bytes, 1).equals(bytes)).to.equal(true);

@@ -107,7 +107,7 @@ export function readRequest(
     readOnlyMethod: message.method !== 'POST' && message.method !== 'PUT',
     urlQuery: query.has('query') ? query.getAll('query').join('') : undefined,
     database: header('x-clickhouse-database') ?? query.get('database') ?? '',
-    defaultFormat: header('x-clickhouse-format') ?? query.get('default_format') ?? '',
+    defaultFormat: formatName(header('x-clickhouse-format') ?? query.get('default_format') ?? ''),
     queryId: queryId.replace(/[^\x20-\x7e]/g, ''),
     session: readSession(query),
     roles: query.getAll('role'),
@@ -147,6 +147,12 @@ export function addNamed(
   }
   if (name.startsWith('param_')) parameters.set(text, value);
   else settings.set(name, value);
+}
+
+/** It becomes part of a statement: a name and nothing else. */
+function formatName(name: string): string {
+  if (/^\w*$/.test(name)) return name;
+  throw new ClickHouseError('UNKNOWN_FORMAT', `Unknown format ${name}`);
 }
 
 function flag(value: string | null, otherwise: boolean): boolean {
