@@ -1,6 +1,7 @@
 /**
- * Questions about the books: does the ledger balance, what was rejected and why, how far can be seen.
- * In: an Asker. Out: plain values; counts are numbers (exact below 2^53), positions are bigint.
+ * Questions about the books: does the ledger balance, what was rejected and why, how far can be
+ * seen. In: an Asker. Out: plain values; counts are numbers (exact below 2^53), positions are
+ * bigint.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Asker, Parameters } from './ask.ts';

@@ -1,6 +1,7 @@
 /**
- * What a client's error means to who asked. In: an error of @clickhouse/client. Out: CLICKHOUSE_REFUSED
- * with ClickHouse's own code and text, or CLICKHOUSE_UNREACHABLE when it never answered.
+ * What a client's error means to who asked. In: an error of @clickhouse/client. Out:
+ * CLICKHOUSE_REFUSED with ClickHouse's own code and text, or CLICKHOUSE_UNREACHABLE when it never
+ * answered.
  */
 import { ClickHouseError } from '@clickhouse/client';
 import { OperatingError } from '../model/error.ts';

@@ -1,6 +1,6 @@
 /**
- * The door of query: questions about the read models. In: where ClickHouse is and who asks. Out: rows,
- * streams, the state of the books. Never writes (invariant 10).
+ * The door of query: questions about the read models. In: where ClickHouse is and who asks. Out:
+ * rows, streams, the state of the books. Never writes (invariant 10).
  */
 import type { Readable } from 'node:stream';
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -23,12 +23,12 @@ export type { Endpoint, Parameters, StreamOptions } from './ask.ts';
 export interface Query {
   /** All rows as objects; 64-bit integers are strings. For results that fit in memory. */
   rows<T>(sql: string, parameters?: Parameters, signal?: AbortSignal): Promise<T[]>;
-  /** Bytes as ClickHouse sends them, in any format. The caller reads the stream to its end or destroys it. */
+  /** Bytes in any format, as ClickHouse sends them; to be read to their end or destroyed. */
   stream(sql: string, options?: StreamOptions): Promise<Readable>;
   /** Rejects with CLICKHOUSE_UNREACHABLE when nobody answers. */
   ping(): Promise<void>;
   visible(partition: number): Promise<bigint>;
-  /** True as soon as everything up to `sequence` can be seen, false when `deadlineMs` passed before. */
+  /** True once everything up to `sequence` can be seen, false when `deadlineMs` passed. */
   waitVisible(partition: number, sequence: bigint, deadlineMs: number): Promise<boolean>;
   ledgerSummary(): Promise<LedgerSummary>;
   ledgerByPartition(): Promise<PartitionLedger[]>;
@@ -41,7 +41,9 @@ export interface Query {
 export function createQuery(endpoint: Endpoint, clock: Clock = systemClock): Query {
   const asker = createAsker(endpoint);
   return {
-    ...asker,
+    rows: (sql, parameters, signal) => asker.rows(sql, parameters, signal),
+    stream: (sql, options) => asker.stream(sql, options),
+    ping: () => asker.ping(),
     visible: (partition) => askVisible(asker, partition),
     waitVisible: (partition, sequence, deadlineMs) =>
       waitVisible(asker, { partition, sequence, deadlineMs, clock }),

@@ -1,6 +1,7 @@
 /**
- * The way to ClickHouse: one client, three kinds of requests, errors named. In: address and account,
- * statements, Native bytes. Out: rows, or an OperatingError. It never retries; whoever asks decides.
+ * The way to ClickHouse: one client, three kinds of requests, errors named. In: address and
+ * account, statements, Native bytes. Out: rows, or an OperatingError. It never retries; whoever
+ * asks decides.
  */
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -129,8 +130,8 @@ export function clickHouseCode(error: unknown): number {
 
 /**
  * Codes that the same bytes would meet again: about values, not about the server, the schema or
- * rights. Everything else is waited for: a good row must never become a dead letter because a
- * table is missing or a disk is full. (117 INCORRECT_DATA is not here: a missing column gives it too.)
+ * rights. Everything else is waited for: a good row must never become a dead letter because a table
+ * is missing or a disk is full. (117 INCORRECT_DATA is not here: a missing column gives it too.)
  */
 const DATA_CODES: ReadonlySet<number> = new Set([
   6, // CANNOT_PARSE_TEXT

@@ -1,7 +1,7 @@
 /**
- * Table declarations → CREATE TABLE. In: a Table of model/table.ts and where it is to live. Out: one
- * statement. Every table of the read model is a ReplacingMergeTree(version, is_deleted) of absolute
- * values, so writing a row twice changes nothing.
+ * Table declarations → CREATE TABLE. In: a Table of model/table.ts and where it is to live. Out:
+ * one statement. Every table of the read model is a ReplacingMergeTree(version, is_deleted) of
+ * absolute values, so writing a row twice changes nothing.
  */
 import type { Column, Table } from '../model/table.ts';
 import { identifier, literal, qualified } from './sql.ts';
@@ -13,11 +13,13 @@ export interface Placement {
 }
 
 /**
- * Inserted blocks whose tokens a table remembers: a retry comes within minutes, and an insert counts
- * once per table partition it touches.
+ * Inserted blocks whose tokens a table remembers: a retry comes within minutes, and an insert
+ * counts once per table partition it touches.
  */
 const DEDUPLICATION_WINDOW_BLOCKS = 1_000;
-/** A TTL merge at most this often, in seconds: views hide expired rows, so it is only about space. */
+/**
+ * A TTL merge at most this often, in seconds: views hide expired rows, so it is only about space.
+ */
 const TTL_MERGE_INTERVAL_S = 3_600;
 
 export function renderDatabase(at: Placement): string {

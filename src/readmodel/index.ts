@@ -1,6 +1,6 @@
 /**
- * The read model's door. In: where ClickHouse is, which log fills it, the kernel's blocks. Out: tables,
- * views and rows. Knows nothing of sockets, payloads or who asks.
+ * The read model's door. In: where ClickHouse is, which log fills it, the kernel's blocks. Out:
+ * tables, views and rows. Knows nothing of sockets, payloads or who asks.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { PlanTables } from '../model/doors.ts';

@@ -1,20 +1,20 @@
 /**
- * The combined inserter: collects the blocks of all partitions and stores them together. In: blocks of
- * turns, with the position each turn reached. Out: rows in ClickHouse, in the order of flushes.
+ * The combined inserter: collects the blocks of all partitions and stores them together. In: blocks
+ * of turns, with the position each turn reached. Out: rows in ClickHouse, in the order of flushes.
  *
  *   insert ──▶ collecting ──every flushMs, at flushBytes, or asked──▶ in flight ──▶ stored
  *
- * One batch is in flight while the next collects. Invariants: bytes held ≤ bufferBytesMax plus one turn
- * per partition (insert resolves only when there is room); a partition counts as flushed only
+ * One batch is in flight while the next collects. Invariants: bytes held ≤ bufferBytesMax plus one
+ * turn per partition (insert resolves only when there is room); a partition counts as flushed only
  * when all it handed in is stored; while ClickHouse is away nothing is dropped.
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import type { BlockSink } from '../model/doors.ts';
+import type { Block, BlockSink } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
 import type { Connection } from './connection.ts';
 import type { Refusal } from './refusal.ts';
-import { type Batch, createShipper, type PartitionBlock } from './shipment.ts';
+import { createShipper, type PartitionBlock, type Shipper } from './shipment.ts';
 
 /** How long blocks wait for company: fewer, larger inserts against age of what is seen. */
 const FLUSH_MS = 500;
@@ -53,7 +53,9 @@ export interface InserterStats {
 
 export interface Inserter extends BlockSink {
   stats(): InserterStats;
-  /** Stores what is held, at most for `deadlineMs`, then gives up; what is left comes from the log. */
+  /**
+   * Stores what is held, at most for `deadlineMs`, then gives up; what is left comes from the log.
+   */
   stop(deadlineMs: number): Promise<void>;
 }
 
@@ -65,135 +67,157 @@ interface Collecting {
 }
 
 export function createInserter(options: InserterOptions): Inserter {
-  const { clock } = options;
-  const flushMs = options.flushMs ?? FLUSH_MS;
-  const flushBytes = options.flushBytes ?? FLUSH_BYTES;
-  const bufferBytesMax = options.bufferBytesMax ?? BUFFER_BYTES_MAX;
-  let trouble: OperatingError | null = null;
-  const shipper = createShipper({
-    ...options,
-    deadLetterRetentionMs: options.deadLetterRetentionMs ?? (() => 0),
-    onRefused: options.onRefused ?? (() => undefined),
-    onTrouble: (error) => {
-      const changed = error?.message !== trouble?.message;
-      trouble = error;
-      if (changed) options.onTrouble?.(error);
-    },
-  });
+  return new CombinedInserter(options);
+}
 
-  let collecting = emptyBatch();
-  let collectingNumber = 1;
-  let storedNumber = 0;
-  let inFlightBytes = 0;
-  let inFlightSinceMs = 0;
-  let asked = false;
-  let stopping = false;
-  let failure: unknown = null;
+class CombinedInserter implements Inserter {
+  readonly #clock: Clock;
+  readonly #flushMs: number;
+  readonly #flushBytes: number;
+  readonly #bufferBytesMax: number;
+  readonly #onTrouble: (error: OperatingError | null) => void;
+  readonly #shipper: Shipper;
+  readonly #abort = new AbortController();
+  readonly #running: Promise<void>;
   /** Partition → number of the last batch that holds something of it. */
-  const lastBatch = new Map<number, number>();
-  const abort = new AbortController();
-  let urgency = new AbortController();
-  let gate = createGate();
+  readonly #lastBatch = new Map<number, number>();
+  #collecting = emptyBatch();
+  #collectingNumber = 1;
+  #storedNumber = 0;
+  #inFlight: Collecting | null = null;
+  #isAsked = false;
+  #isStopping = false;
+  #trouble: OperatingError | null = null;
+  #failure: unknown = null;
+  /** Cuts the wait for company short. */
+  #urgency = new AbortController();
+  /** Opens when something changed that somebody may wait for. */
+  #gate = createGate();
 
-  const announce = (): void => {
-    gate.open();
-    gate = createGate();
-  };
-  const hurry = (): void => urgency.abort();
-  const heldBytes = (): number => collecting.bytes + inFlightBytes;
-  const isDue = (): boolean =>
-    asked ||
-    stopping ||
-    collecting.bytes >= flushBytes ||
-    clock.monotonicMs() - collecting.sinceMs >= flushMs;
+  constructor(options: InserterOptions) {
+    this.#clock = options.clock;
+    this.#flushMs = options.flushMs ?? FLUSH_MS;
+    this.#flushBytes = options.flushBytes ?? FLUSH_BYTES;
+    this.#bufferBytesMax = options.bufferBytesMax ?? BUFFER_BYTES_MAX;
+    this.#onTrouble = options.onTrouble ?? (() => undefined);
+    this.#shipper = createShipper({
+      ...options,
+      deadLetterRetentionMs: options.deadLetterRetentionMs ?? (() => 0),
+      onRefused: options.onRefused ?? (() => undefined),
+      onTrouble: (error) => this.#noteTrouble(error),
+    });
+    this.#running = this.#run().catch((error: unknown) => {
+      this.#failure = error;
+      this.#announce();
+    });
+  }
 
-  const shipCollected = async (): Promise<void> => {
-    const batch: Batch = collecting;
-    const number = collectingNumber;
-    inFlightBytes = collecting.bytes;
-    inFlightSinceMs = collecting.sinceMs;
-    collecting = emptyBatch();
-    collectingNumber += 1;
-    asked = false;
-    await shipper.ship(batch, abort.signal);
-    inFlightBytes = 0;
-    storedNumber = number;
-    announce();
-  };
+  async insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void> {
+    this.#throwIfEnded();
+    if (this.#isStopping) throw stoppedError(this.#trouble);
+    const batch = this.#collecting;
+    if (batch.positions.size === 0) batch.sinceMs = this.#clock.monotonicMs();
+    addTo(batch, partition, blocks, position);
+    this.#lastBatch.set(partition, this.#collectingNumber);
+    this.#announce();
+    if (batch.bytes >= this.#flushBytes) this.#urgency.abort();
+    while (this.#heldBytes() >= this.#bufferBytesMax) {
+      await this.#gate.passed;
+      this.#throwIfEnded();
+    }
+  }
 
-  const run = async (): Promise<void> => {
+  async flushed(partition: number): Promise<void> {
+    const number = this.#lastBatch.get(partition) ?? 0;
+    if (number === this.#collectingNumber) {
+      this.#isAsked = true;
+      this.#urgency.abort();
+    }
+    while (number > this.#storedNumber) {
+      this.#throwIfEnded();
+      await this.#gate.passed;
+    }
+  }
+
+  stats(): InserterStats {
+    const oldest = this.#inFlight ?? this.#collecting;
+    const isEmpty = oldest.positions.size === 0;
+    return {
+      ...this.#shipper.counts,
+      bufferedBytes: this.#heldBytes(),
+      lagMs: isEmpty ? 0 : this.#clock.monotonicMs() - oldest.sinceMs,
+      trouble: this.#trouble,
+    };
+  }
+
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isStopping = true;
+    this.#urgency.abort();
+    this.#announce();
+    const over = new AbortController();
+    const deadline = this.#clock.wait(deadlineMs, over.signal).then(
+      () => this.#abort.abort(stoppedError(this.#trouble)),
+      () => undefined,
+    );
+    await this.#running;
+    over.abort();
+    await deadline;
+    this.#announce();
+  }
+
+  async #run(): Promise<void> {
     for (;;) {
-      if (collecting.positions.size === 0) {
-        if (stopping) return;
-        await gate.passed;
-      } else if (!isDue()) {
-        urgency = new AbortController();
-        const waitMs = collecting.sinceMs + flushMs - clock.monotonicMs();
-        await clock.wait(Math.max(0, waitMs), urgency.signal).catch(() => undefined);
+      if (this.#collecting.positions.size === 0) {
+        if (this.#isStopping) return;
+        await this.#gate.passed;
+      } else if (this.#isDue()) {
+        await this.#shipCollected();
       } else {
-        await shipCollected();
+        this.#urgency = new AbortController();
+        const waitMs = this.#collecting.sinceMs + this.#flushMs - this.#clock.monotonicMs();
+        await this.#clock.wait(Math.max(0, waitMs), this.#urgency.signal).catch(() => undefined);
       }
     }
-  };
-  const running = run().catch((error: unknown) => {
-    failure = error;
-    announce();
-  });
+  }
 
-  const throwIfEnded = (): void => {
-    if (failure !== null) throw abort.signal.aborted ? stoppedError(trouble) : failure;
-  };
+  #isDue(): boolean {
+    const { bytes, sinceMs } = this.#collecting;
+    if (this.#isAsked || this.#isStopping || bytes >= this.#flushBytes) return true;
+    return this.#clock.monotonicMs() - sinceMs >= this.#flushMs;
+  }
 
-  return {
-    async insert(partition, blocks, position) {
-      throwIfEnded();
-      if (stopping) throw stoppedError(trouble);
-      if (collecting.positions.size === 0) collecting.sinceMs = clock.monotonicMs();
-      addTo(collecting, partition, blocks, position);
-      lastBatch.set(partition, collectingNumber);
-      announce();
-      if (collecting.bytes >= flushBytes) hurry();
-      while (heldBytes() >= bufferBytesMax) {
-        await gate.passed;
-        throwIfEnded();
-      }
-    },
-    async flushed(partition) {
-      const number = lastBatch.get(partition) ?? 0;
-      if (number > storedNumber && number === collectingNumber) {
-        asked = true;
-        hurry();
-      }
-      while (number > storedNumber) {
-        throwIfEnded();
-        await gate.passed;
-      }
-    },
-    stats() {
-      const sinceMs = inFlightBytes > 0 ? inFlightSinceMs : collecting.sinceMs;
-      const holds = inFlightBytes > 0 || collecting.positions.size > 0;
-      return {
-        ...shipper.counts,
-        bufferedBytes: heldBytes(),
-        lagMs: holds ? clock.monotonicMs() - sinceMs : 0,
-        trouble,
-      };
-    },
-    async stop(deadlineMs) {
-      stopping = true;
-      hurry();
-      announce();
-      const over = new AbortController();
-      const deadline = clock.wait(deadlineMs, over.signal).then(
-        () => abort.abort(stoppedError(trouble)),
-        () => undefined,
-      );
-      await running;
-      over.abort();
-      await deadline;
-      announce();
-    },
-  };
+  async #shipCollected(): Promise<void> {
+    const number = this.#collectingNumber;
+    const batch = this.#collecting;
+    this.#inFlight = batch;
+    this.#collecting = emptyBatch();
+    this.#collectingNumber += 1;
+    this.#isAsked = false;
+    await this.#shipper.ship(batch, this.#abort.signal);
+    this.#inFlight = null;
+    this.#storedNumber = number;
+    this.#announce();
+  }
+
+  #heldBytes(): number {
+    return this.#collecting.bytes + (this.#inFlight?.bytes ?? 0);
+  }
+
+  #noteTrouble(error: OperatingError | null): void {
+    const isNew = error?.message !== this.#trouble?.message;
+    this.#trouble = error;
+    if (isNew) this.#onTrouble(error);
+  }
+
+  #announce(): void {
+    this.#gate.open();
+    this.#gate = createGate();
+  }
+
+  #throwIfEnded(): void {
+    if (this.#failure === null) return;
+    throw this.#abort.signal.aborted ? stoppedError(this.#trouble) : this.#failure;
+  }
 }
 
 function emptyBatch(): Collecting {
@@ -203,7 +227,7 @@ function emptyBatch(): Collecting {
 function addTo(
   batch: Collecting,
   partition: number,
-  blocks: Parameters<BlockSink['insert']>[1],
+  blocks: readonly Block[],
   position: bigint,
 ): void {
   for (const block of blocks) {

@@ -1,10 +1,11 @@
 /**
- * Brings a database to the shape that this version and a plan expect. In: tables as data, views as text,
- * the database as it is. Out: statements run in order, each recorded in `migrations`.
+ * Brings a database to the shape that this version and a plan expect. In: tables as data, views as
+ * text, the database as it is. Out: statements run in order, each recorded in `migrations`.
  *
- * Every step may be repeated: tables are made IF NOT EXISTS, new columns are added in ordinal order, views
- * are replaced when their text changed. Nothing is ever dropped or retyped: a table of another shape
- * is SCHEMA_CONFLICT before anything was written to it. DDL runs before the plan enters the log.
+ * Every step may be repeated: tables are made IF NOT EXISTS, new columns are added in ordinal
+ * order, views are replaced when their text changed. Nothing is ever dropped or retyped: a table of
+ * another shape is SCHEMA_CONFLICT before anything was written to it. DDL runs before the plan
+ * enters the log.
  */
 import { createHash } from 'node:crypto';
 import { OperatingError } from '../model/error.ts';

@@ -1,7 +1,7 @@
 /**
- * Cuts a block of ClickHouse's Native format by rows, on the host. In: bytes of one block with columns of
- * the wire types of model/table.ts. Out: bytes of a block that holds some of its rows, or a row as
- * values. Used only when ClickHouse refuses a block, to find the row that it refuses.
+ * Cuts a block of ClickHouse's Native format by rows, on the host. In: bytes of one block with
+ * columns of the wire types of model/table.ts. Out: bytes of a block that holds some of its rows,
+ * or a row as values. Used only when ClickHouse refuses a block, to find the row that it refuses.
  *
  *   block   ┌ columns varint ┬ rows varint ┐
  *   column  ├ name (varint length, UTF-8) ┬ type (varint length, UTF-8) ┬ values ┤

@@ -1,7 +1,7 @@
 /**
- * A row that ClickHouse refuses for what it holds → dead letter SINK_REFUSED. In: table, row, reason. Out:
- * the letter and its row in `dead_letters`. Its index lies above those of records in a message, so
- * that a letter of the kernel and one of the sink never share a key.
+ * A row that ClickHouse refuses for what it holds → dead letter SINK_REFUSED. In: table, row,
+ * reason. Out: the letter and its row in `dead_letters`. Its index lies above those of records in a
+ * message, so that a letter of the kernel and one of the sink never share a key.
  */
 
 import type { DeadLetter } from '../model/fact.ts';

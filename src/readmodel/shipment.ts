@@ -1,6 +1,6 @@
 /**
- * Stores what was collected. In: blocks by table, the positions they reach. Out: rows in ClickHouse and,
- * after all of them, a row of `visible` per partition.
+ * Stores what was collected. In: blocks by table, the positions they reach. Out: rows in ClickHouse
+ * and, after all of them, a row of `visible` per partition.
  *
  * One INSERT per table, several tables at a time. An INSERT that fails is
  *   refused for its data → halved down to the row, which becomes a dead letter; the rest is stored
@@ -61,56 +61,91 @@ export interface Shipper {
 }
 
 export function createShipper(options: ShipmentOptions): Shipper {
-  const { connection, database, log } = options;
-  const counts: ShipmentCounts = { rows: 0, bytes: 0, inserts: 0, retries: 0, refusedRows: 0 };
-  const start = randomUUID();
-  let attempts = 0;
+  return new BatchShipper(options);
+}
+
+class BatchShipper implements Shipper {
+  readonly counts: ShipmentCounts = { rows: 0, bytes: 0, inserts: 0, retries: 0, refusedRows: 0 };
+  readonly #options: ShipmentOptions;
+  /** Differs in every start of the process. */
+  readonly #start = randomUUID();
+  #attempts = 0;
+
+  constructor(options: ShipmentOptions) {
+    this.#options = options;
+  }
+
+  async ship(batch: Batch, signal: AbortSignal): Promise<void> {
+    const queue = [...batch.tables];
+    const worker = async (): Promise<void> => {
+      for (let next = queue.shift(); next; next = queue.shift()) {
+        await this.#store(next[0], next[1], signal);
+      }
+    };
+    const workers = Array.from({ length: Math.min(TABLES_AT_A_TIME, queue.length) }, worker);
+    // All have ended before an error goes on: nothing is written behind the caller's back.
+    for (const result of await Promise.allSettled(workers)) {
+      if (result.status === 'rejected') throw result.reason;
+    }
+    const { log } = this.#options;
+    const rows = [...batch.positions].map(([partition, sequence]) => ({
+      log,
+      partition,
+      sequence: `${sequence}`,
+      is_deleted: 0,
+    }));
+    await this.#storeRows(VISIBLE.name, rows, signal);
+  }
+
+  async #store(
+    table: string,
+    blocks: readonly PartitionBlock[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { connection, database } = this.#options;
+    const insert = {
+      table: qualified(database, table),
+      blocks: blocks.map((block) => block.bytes),
+      token: `${this.#start}:${this.#attempts++}`,
+      signal,
+    };
+    try {
+      await this.#persist(() => connection.insertNative(insert), signal);
+    } catch (error) {
+      if (signal.aborted || !isRefusedData(error)) throw error;
+      for (const half of halves(blocks)) await this.#store(table, half, signal);
+      if (blocks.length === 1 && blocks[0]!.rows === 1) {
+        await this.#refuse(blocks[0]!, error, signal);
+      }
+      return;
+    }
+    this.counts.inserts += 1;
+    for (const block of blocks) {
+      this.counts.rows += block.rows;
+      this.counts.bytes += block.bytes.length;
+    }
+  }
 
   /** Runs until it succeeds or its data is refused. */
-  const persist = async (work: () => Promise<void>, signal: AbortSignal): Promise<void> => {
+  async #persist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock, onTrouble } = this.#options;
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_WAIT_MS_MAX);
     for (;;) {
       try {
         await work();
-        options.onTrouble(null);
+        onTrouble(null);
         return;
       } catch (error) {
         if (signal.aborted || isRefusedData(error)) throw error;
-        counts.retries += 1;
-        options.onTrouble(error as OperatingError);
-        await options.clock.wait(backoff.nextMs(), signal);
+        this.counts.retries += 1;
+        onTrouble(error as OperatingError);
+        await clock.wait(backoff.nextMs(), signal);
       }
     }
-  };
+  }
 
-  const store = async (
-    table: string,
-    blocks: readonly PartitionBlock[],
-    signal: AbortSignal,
-  ): Promise<void> => {
-    const token = `${start}:${attempts++}`;
-    const bytes = blocks.map((block) => block.bytes);
-    const insert = { table: qualified(database, table), blocks: bytes, token, signal };
-    try {
-      await persist(() => connection.insertNative(insert), signal);
-    } catch (error) {
-      if (signal.aborted || !isRefusedData(error)) throw error;
-      for (const part of halves(blocks)) await store(table, part, signal);
-      if (blocks.length === 1 && blocks[0]!.rows === 1) await refuse(blocks[0]!, error, signal);
-      return;
-    }
-    counts.inserts += 1;
-    for (const block of blocks) {
-      counts.rows += block.rows;
-      counts.bytes += block.bytes.length;
-    }
-  };
-
-  const refuse = async (
-    block: PartitionBlock,
-    error: unknown,
-    signal: AbortSignal,
-  ): Promise<void> => {
+  async #refuse(block: PartitionBlock, error: unknown, signal: AbortSignal): Promise<void> {
+    const { log, deadLetterRetentionMs, onRefused } = this.#options;
     const refusal = createRefusal({
       table: block.table,
       partition: block.partition,
@@ -119,37 +154,17 @@ export function createShipper(options: ShipmentOptions): Shipper {
       code: clickHouseCode(error),
       message: (error as Error).message,
     });
-    counts.refusedRows += 1;
-    const row = refusalRow(refusal, log, options.deadLetterRetentionMs());
-    const table = qualified(database, DEAD_LETTERS.name);
-    await persist(() => connection.insertRows(table, [row], signal), signal);
-    options.onRefused(refusal);
-  };
+    this.counts.refusedRows += 1;
+    const row = refusalRow(refusal, log, deadLetterRetentionMs());
+    await this.#storeRows(DEAD_LETTERS.name, [row], signal);
+    onRefused(refusal);
+  }
 
-  return {
-    counts,
-    async ship(batch, signal) {
-      const queue = [...batch.tables];
-      const worker = async (): Promise<void> => {
-        for (let next = queue.shift(); next; next = queue.shift()) {
-          await store(next[0], next[1], signal);
-        }
-      };
-      const workers = Array.from({ length: Math.min(TABLES_AT_A_TIME, queue.length) }, worker);
-      // All have ended before an error goes on: nothing is written behind the caller's back.
-      for (const result of await Promise.allSettled(workers)) {
-        if (result.status === 'rejected') throw result.reason;
-      }
-      const rows = [...batch.positions].map(([partition, sequence]) => ({
-        log,
-        partition,
-        sequence: `${sequence}`,
-        is_deleted: 0,
-      }));
-      const table = qualified(database, VISIBLE.name);
-      await persist(() => connection.insertRows(table, rows, signal), signal);
-    },
-  };
+  async #storeRows(table: string, rows: readonly object[], signal: AbortSignal): Promise<void> {
+    const { connection, database } = this.#options;
+    const name = qualified(database, table);
+    await this.#persist(() => connection.insertRows(name, rows, signal), signal);
+  }
 }
 
 /** Two halves of several blocks, or of the rows of one; nothing for a single row. */

@@ -1,6 +1,6 @@
 /**
- * Spelling of SQL. In: names and values. Out: text that ClickHouse reads back as exactly that name or
- * value, whatever characters it holds.
+ * Spelling of SQL. In: names and values. Out: text that ClickHouse reads back as exactly that name
+ * or value, whatever characters it holds.
  */
 export function identifier(name: string): string {
   return `\`${name.replace(/[\\`]/g, '\\$&')}\``;

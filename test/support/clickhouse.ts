@@ -1,8 +1,8 @@
 /**
- * A real embedded ClickHouse for tests: own temporary folder, free port, child ended by pid. In: nothing.
- * Out: address and both accounts, `pause` (the engine is away: its child is stopped, the port is kept)
- * and `resume`, `stop`. Start one per suite in `before`, stop it in `after`; `stopClickHouses` stops
- * what is left.
+ * A real embedded ClickHouse for tests: own temporary folder, free port, child ended by pid. In:
+ * nothing. Out: address and both accounts, `pause` (the engine is away: its child is stopped, the
+ * port is kept) and `resume`, `crash`, `stop`. Start one per suite in `before`, stop it in `after`;
+ * `stopClickHouses` stops what is left.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /**
- * Writes rows as a ClickHouse Native block, as the kernel would. In: a table declaration and rows as
- * objects; a column that a row lacks gets 0, '' or []. Out: a Block. Times are milliseconds for
+ * Writes rows as a ClickHouse Native block, as the kernel would. In: a table declaration and rows
+ * as objects; a column that a row lacks gets 0, '' or []. Out: a Block. Times are milliseconds for
  * DateTime64 and seconds for DateTime; wide integers may be number or bigint.
  */
 import type { Block } from '../../src/model/doors.ts';

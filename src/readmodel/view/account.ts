@@ -1,6 +1,6 @@
 /**
- * Views of accounts: `v_ledger` (do the books balance?), `v_dead_letters` (what was rejected and why)
- * and `v_devices`. In: where tables live. Out: SELECTs. They need no plan.
+ * Views of accounts: `v_ledger` (do the books balance?), `v_dead_letters` (what was rejected and
+ * why) and `v_devices`. In: where tables live. Out: SELECTs. They need no plan.
  */
 import { LEDGER_BLOCK_SEQUENCES } from '../../model/limit.ts';
 import { qualified } from '../sql.ts';
@@ -103,7 +103,9 @@ const DEVICE_COLUMNS = [
   'duplicates',
 ].map((name) => `\`${name}\``);
 
-/** A device stays known when the log lost its tail: its row is written again with its next shadow. */
+/**
+ * A device stays known when the log lost its tail: its row is written again with its next shadow.
+ */
 export function devicesView(context: ViewContext): View {
   return {
     name: 'v_devices',

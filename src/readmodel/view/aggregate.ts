@@ -1,16 +1,18 @@
 /**
- * Views of window aggregates. In: window names and channels of a plan. Out: `v_agg_<window>`, one row
- * per (device, channel, metric, window).
+ * Views of window aggregates. In: window names and channels of a plan. Out: `v_agg_<window>`, one
+ * row per (device, channel, metric, window).
  *
- * A window may lie in several rows: an evicted window that is touched again opens a new fragment. Fragments
- * merge here: counts and sums add up, first and last compare (time, sequence), m2 by Chan's formula
+ * A window may lie in several rows: an evicted window that is touched again opens a new fragment.
+ * Fragments merge here: counts and sums add up, first and last compare (time, sequence), m2 by
+ * Chan's formula
  *   M2 = Σ m2ᵢ + Σ nᵢ (meanᵢ − mean)²
  * and a window of one fragment is passed through untouched, bit for bit.
  *
  * `v_agg_1h` adds the hours that are still open from their closed minutes. Both kinds of rows go
  * through one aggregation; `tier` is 1 for rows of the table and 0 for minutes, and the combinator
  * -ArgMax lets only the rows of the highest tier of a group count: where the hour has a row, its
- * minutes do not. No join and no set, so that conditions on device and time reach both tables' keys.
+ * minutes do not. No join and no set, so that conditions on device and time reach both tables'
+ * keys.
  */
 import type { PlanChannel, PlanWindow } from '../../model/plan.ts';
 import { aggregateTable } from '../../model/table.ts';
@@ -23,8 +25,8 @@ const HOUR_MS = 3_600_000;
 /** Job that writes these rows; others write under names of their own. */
 const JOB = 'core';
 /**
- * Minutes older than this (log time, against the newest of their partition) are not of an open hour:
- * windows of a silent device fire after its idle time-out. Keeps long ranges of hours cheap.
+ * Minutes older than this (log time, against the newest of their partition) are not of an open
+ * hour: windows of a silent device fire after its idle time-out. Keeps long ranges of hours cheap.
  */
 const OPEN_HOUR_LOG_MS = 2 * 24 * HOUR_MS;
 
@@ -178,6 +180,8 @@ interface RowsOptions {
 }
 
 function rowsOf(window: string, context: ViewContext, options: RowsOptions): string {
+  const ofJob = `t.job = ${literal(JOB)}`;
+  const conditions = [ofJob, ...options.where, uncut(context, VERSION_COLUMNS)];
   const columns = [
     `toUInt8(${options.tier}) AS tier`,
     ...SCALARS.map((name) => `t.\`${name}\` AS \`${name}\``),
@@ -189,6 +193,6 @@ function rowsOf(window: string, context: ViewContext, options: RowsOptions): str
     `SELECT ${columns.join(', ')}`,
     `FROM ${qualified(context.database, aggregateTable(window).name)} AS t FINAL`,
     `ARRAY JOIN ${ARRAYS.map((name) => `t.\`${name}\` AS a_${name}`).join(', ')}`,
-    `WHERE ${[`t.job = ${literal(JOB)}`, ...options.where, uncut(context, VERSION_COLUMNS)].join('\n  AND ')}`,
+    `WHERE ${conditions.join('\n  AND ')}`,
   ].join('\n');
 }

@@ -1,8 +1,9 @@
 /**
- * What every view of the read model shares. In: where tables live and which log fills them. Out: text
- * fragments of SELECTs. Views, not tables, are what people read: they are correct at any moment, whatever
- * has been merged so far, because they (1) read FINAL, (2) hide rows past `expires_at`, which TTL
- * deletes only at a merge, and (3) hide what a lost tail of the log had written (`generations`).
+ * What every view of the read model shares. In: where tables live and which log fills them. Out:
+ * text fragments of SELECTs. Views, not tables, are what people read: they are correct at any
+ * moment, whatever has been merged so far, because they (1) read FINAL, (2) hide rows past
+ * `expires_at`, which TTL deletes only at a merge, and (3) hide what a lost tail of the log had
+ * written (`generations`).
  */
 import type { Placement } from '../ddl.ts';
 import { literal, qualified } from '../sql.ts';
@@ -17,7 +18,9 @@ export interface ViewContext extends Placement {
   readonly log: string;
 }
 
-/** False for rows past their retention. 4294967295 is the last second a DateTime holds: for ever. */
+/**
+ * False for rows past their retention. 4294967295 is the last second a DateTime holds: for ever.
+ */
 export const ALIVE = '`expires_at` > now()';
 
 export interface CutColumns {
@@ -25,15 +28,17 @@ export interface CutColumns {
   readonly sequence: string;
 }
 
-/** Generation and sequence inside a UInt128 version: generation(32) · sequence(64) · ordinal(32). */
+/**
+ * Generation and sequence inside a UInt128 version: generation(32) · sequence(64) · ordinal(32).
+ */
 export const VERSION_COLUMNS: CutColumns = {
   generation: 'toUInt32(bitShiftRight(`version`, 96))',
   sequence: 'toUInt64(bitShiftRight(`version`, 32))',
 };
 
 /**
- * False for rows of a generation that ended with the loss of the log's tail, when they come from above
- * the cut: devices send those events again, and the next generation counts them.
+ * False for rows of a generation that ended with the loss of the log's tail, when they come from
+ * above the cut: devices send those events again, and the next generation counts them.
  */
 export function uncut(context: ViewContext, columns: CutColumns): string {
   const cuts =

@@ -1,6 +1,7 @@
 /**
- * Views of raw samples. In: channels of a plan. Out: `v_<channel>`, a wide row per sample with NULL for
- * metrics that the sample does not have, and `v_readings`, a narrow row per reading over all channels.
+ * Views of raw samples. In: channels of a plan. Out: `v_<channel>`, a wide row per sample with NULL
+ * for metrics that the sample does not have, and `v_readings`, a narrow row per reading over all
+ * channels.
  */
 import {
   FLAG_LATE,

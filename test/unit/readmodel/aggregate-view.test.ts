@@ -40,7 +40,10 @@ describe('views of windows', function () {
     model.insertAggregate(window, [aggregateRow(readings, more)]);
 
   it('show one row per metric with its unit', async () => {
-    await insertWindow('1m', [{ velocity: 1 }, { velocity: 4, gear: 2 }].flatMap(readingsOf));
+    await insertWindow('1m', [
+      ...readingsOf({ velocity: 1 }),
+      ...readingsOf({ velocity: 4, gear: 2 }),
+    ]);
     const rows = await model.rows(
       'SELECT device, channel, metric, unit, window_start, count, sum, open, fragments ' +
         'FROM {db}.v_agg_1m ORDER BY metric',

@@ -76,7 +76,7 @@ describe('the combined inserter', function () {
     expect(await sequencesSeen()).to.deep.equal([0, 1, 2]);
   });
 
-  it('flushes by itself after its time, and makes the position visible after the rows', async () => {
+  it('flushes by itself after its time, and then makes the position visible', async () => {
     create({ flushMs: 20 });
     await inserter.insert(3, [trucks([7])], 42n);
     await until(async () => {
@@ -151,8 +151,8 @@ describe('the combined inserter', function () {
     expect(refused.map(({ letter }) => letter.sequence)).to.deep.equal([13n, 77n]);
     expect(refused[0]).to.deep.include({ table: 'ch_truck', code: 469 });
     const letters = await model.rows(
-      'SELECT partition, sequence, index, device, channel, reason, sample FROM {db}.v_dead_letters ' +
-        'ORDER BY sequence',
+      'SELECT partition, sequence, index, device, channel, reason, sample ' +
+        'FROM {db}.v_dead_letters ORDER BY sequence',
     );
     expect(letters).to.have.length(2);
     expect(letters[0]).to.include({
@@ -214,7 +214,7 @@ describe('the combined inserter', function () {
     expect(await model.rows('SELECT count() AS n FROM {db}.ch_truck')).to.deep.equal([{ n: '3' }]);
   });
 
-  it('writes the same rows again after a restart: a repair is never taken for a duplicate', async () => {
+  it('writes the same rows again after a restart: repairs are no duplicates', async () => {
     for (const attempt of [1, 2]) {
       create();
       await inserter.insert(0, [trucks([1, 2])], 2n);
