@@ -1,9 +1,10 @@
 /**
  * What a plan costs in partition memory. In: a plan and the memory of a partition. Out: bytes per
  * device and how many devices fit. The sizes are those of the kernel's records, in one place
- * (KERNEL_LAYOUT); test/unit/registry/price.test.ts compares them with assembly/.
+ * (KERNEL_LAYOUT); test/unit/registry/price.test.ts compares them with assembly/, test/kernel with
+ * a fleet.
  *
- *   device  = slot + block(identity + boots + ids + Σ channels)
+ *   device  = block(identity + boots + ids + Σ channels)
  *   channel = section + windows · state + metrics · latest + Σ windows: cells
  *   cells   = number · (cell + metrics · accumulator)
  */
@@ -11,10 +12,14 @@ import type { Plan, PlanChannel } from '../model/plan.ts';
 
 /** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool}.ts. */
 export const KERNEL_LAYOUT = {
-  /** Tables of the decoders, regions for turns, rows and exports (memory.ts). */
-  fixedBytes: 20 * 1024 * 1024,
-  /** Slot 16, timer 16, marks, index of 8 at load ≤ 0.6 in a power of two. */
-  slotBytes: 56,
+  /** Tables of the decoders, regions for turns, rows and exports: VARIABLE_AT of memory.ts. */
+  fixedBytes: 0x40000 + (64 + 704 + 2048 + 6144 + 9216 + 576) * 1024,
+  /** One slot is laid out per so much memory. */
+  bytesPerSlot: 768,
+  /** Slot 16, timer 16. Marks are three bits, left out. */
+  slotBytes: 32,
+  /** Index entries are a power of two, at least 5/3 of the slots. */
+  indexBytes: 8,
   deviceBytes: 152,
   /** Three ids of about ten characters, a length byte each. */
   identityBytes: 40,
@@ -33,6 +38,8 @@ export const KERNEL_LAYOUT = {
 const INTERVALS_USUAL = 2;
 /** Bytes of an event id when nothing else is known: a UUID as text, rounded to 8. */
 const EVENT_ID_BYTES_USUAL = 40;
+/** A full ring of ids doubles with old and new side by side, and a block does not shrink. */
+const RING_GROWTH = 1.5;
 /** The open window, and the last fired one that waits for revisions. */
 const CELLS_USUAL = 2;
 /** With fewer the configuration is a mistake, not a small installation. */
@@ -74,9 +81,10 @@ export function pricePlan(plan: Plan, memoryBytes: number): PlanPrice {
     layout.bootBytes +
     INTERVALS_USUAL * layout.intervalBytes;
   const content = channels.reduce((sum, channel) => sum + channel.bytes, baseBytes);
-  const eventIdBytes = plan.idsPerDevice * (layout.idBytes + EVENT_ID_BYTES_USUAL);
-  const fit = (bytes: number) =>
-    Math.max(0, Math.floor((memoryBytes - layout.fixedBytes) / blockBytes(bytes)));
+  const idBytes = layout.idBytes + EVENT_ID_BYTES_USUAL;
+  const eventIdBytes = Math.ceil(plan.idsPerDevice * idBytes * RING_GROWTH);
+  const poolBytes = memoryBytes - outsideBytes(memoryBytes);
+  const fit = (bytes: number) => Math.max(0, Math.floor(poolBytes / blockBytes(bytes)));
   return {
     bytesPerDevice: blockBytes(content),
     baseBytes: blockBytes(baseBytes),
@@ -98,8 +106,17 @@ function channelBytes({ metrics, windows }: PlanChannel): number {
   );
 }
 
-/** A block has an eighth to grow, in steps of 64, behind a tag; beside it stands its slot. */
+/** What does not depend on devices: as `layOut` of memory.ts does it, rounded up to a page. */
+function outsideBytes(memoryBytes: number): number {
+  const layout = KERNEL_LAYOUT;
+  const slots = Math.max(0, Math.floor((memoryBytes - layout.fixedBytes) / layout.bytesPerSlot));
+  const index = 2 ** Math.ceil(Math.log2(Math.max(1024, (slots * 5) / 3)));
+  const marks = (3 * slots) / 8;
+  return layout.fixedBytes + slots * layout.slotBytes + index * layout.indexBytes + marks + 4096;
+}
+
+/** A block has an eighth to grow, in steps of 64, behind a tag. */
 function blockBytes(content: number): number {
   const room = (content + Math.floor(content / 8) + 127) & ~63;
-  return room + KERNEL_LAYOUT.poolTagBytes + KERNEL_LAYOUT.slotBytes;
+  return room + KERNEL_LAYOUT.poolTagBytes;
 }
