@@ -22,6 +22,8 @@ export interface EngineSetOptions {
   readonly portsAuto: boolean;
   readonly say: (line: string) => void;
   readonly onFailed: (error: OperatingError) => void;
+  /** Told how to find the process of each engine, before it starts: for a stop that cannot wait. */
+  readonly onSpawned: (pid: () => number | null) => void;
 }
 
 export interface EngineSet {
@@ -31,12 +33,10 @@ export interface EngineSet {
     readonly readonlyPassword: string | null;
   };
   readonly storeBytesMax: number | null;
-  /** Process ids of what was started, for a stop that cannot wait. */
-  readonly pids: () => readonly number[];
   stop(): Promise<void>;
 }
 
-type Started<Endpoint> = { endpoint: Endpoint; pid: () => number | null; stop(): Promise<void> };
+type Started<Endpoint> = { endpoint: Endpoint; stop(): Promise<void> };
 
 export async function startEngines(options: EngineSetOptions): Promise<EngineSet> {
   const storeBytesMax = storeBytes(options.config);
@@ -52,10 +52,8 @@ export async function startEngines(options: EngineSetOptions): Promise<EngineSet
     nats: nats.endpoint,
     clickhouse: clickhouse.endpoint,
     storeBytesMax: options.config.nats.url === null ? storeBytesMax : null,
-    pids: () => [nats.pid(), clickhouse.pid()].filter((pid) => pid !== null),
     async stop() {
-      await clickhouse.stop();
-      await nats.stop();
+      await Promise.all([clickhouse.stop(), nats.stop()]);
     },
   };
 }
@@ -73,7 +71,7 @@ async function startNats(
   if (url !== null) {
     const credentials = user === null ? {} : { user, password: password ?? '' };
     const endpoint = { url, websocketUrl: null, ...credentials };
-    return { endpoint, pid: () => null, stop: async () => {} };
+    return { endpoint, stop: async () => {} };
   }
   const binary = await findNatsServer({
     ...(environment.natsServer ? { explicitPath: environment.natsServer } : {}),
@@ -95,9 +93,10 @@ async function startNats(
     say,
     onFailed: options.onFailed,
   });
+  options.onSpawned(() => engine.address?.pid ?? null);
   const endpoint = await engine.start();
   say(`nats-server ${binary.version} at ${endpoint.url}`);
-  return { endpoint, pid: () => engine.address?.pid ?? null, stop: () => engine.stop() };
+  return { endpoint, stop: () => engine.stop() };
 }
 
 async function startClickHouse(
@@ -108,7 +107,7 @@ async function startClickHouse(
   const named = { database, user, password };
   if (url !== null) {
     const endpoint = { url, ...named, readonlyUser: null, readonlyPassword: null };
-    return { endpoint, pid: () => null, stop: async () => {} };
+    return { endpoint, stop: async () => {} };
   }
   const engine = createClickHouseEngine({
     dataDir: join(folder, 'clickhouse'),
@@ -120,8 +119,9 @@ async function startClickHouse(
     memoryBytesMax: config.clickhouse.memoryBytes,
     onFailed: options.onFailed,
   });
+  options.onSpawned(() => engine.findAddress()?.pid ?? null);
   const address = await engine.start();
   say(`ClickHouse ${address.version} (embedded) at ${address.url}`);
   const endpoint = { url: address.url, ...named, readonlyUser, readonlyPassword };
-  return { endpoint, pid: () => address.pid, stop: () => engine.stop() };
+  return { endpoint, stop: () => engine.stop() };
 }

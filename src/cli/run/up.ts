@@ -25,8 +25,11 @@ import { type EngineSet, startEngines } from './engine-set.ts';
 import { showLive } from './live.ts';
 import { loadSettings, type Settings } from './settings.ts';
 
-/** Ctrl-C drains for at most this long; what is not acknowledged by then was not promised. */
-const STOP_MS_MAX = 9_000;
+/** Ctrl-C ends everything within 10 s: these three together, and a moment for the process. */
+const SENDERS_STOP_MS_MAX = 500;
+/** What is not drained by then is in the log; what is not acknowledged by then was not promised. */
+const DRAIN_MS_MAX = 5_000;
+const ENGINES_STOP_MS_MAX = 4_000;
 
 interface UpOptions {
   readonly demo?: boolean;
@@ -75,19 +78,23 @@ async function up(options: UpOptions): Promise<void> {
   instanceId(folder); // marks the folder as ours before anything is written into it
   for (const warning of settings.warnings) say(`warning: ${warning}`);
   const failed = new AbortController();
-  const engines = await startEngines({
-    config: settings.config,
-    folder,
-    portsAuto: options.ports === 'auto',
-    say,
-    onFailed: (error) => failed.abort(error),
-  });
   const ending = new AbortController();
-  const ended = handleSignals(ending, engines);
+  const pids: (() => number | null)[] = [];
+  const ended = handleSignals(ending, pids);
+  let engines: EngineSet | null = null;
   try {
+    engines = await startEngines({
+      config: settings.config,
+      folder,
+      portsAuto: options.ports === 'auto',
+      say,
+      onFailed: (error) => failed.abort(error),
+      onSpawned: (pid) => pids.push(pid),
+    });
     await run({ options, folder, settings, engines, failed: failed.signal, ending });
   } finally {
-    await Promise.race([engines.stop(), systemClock.wait(STOP_MS_MAX)]);
+    const stopped = await within(ENGINES_STOP_MS_MAX, engines?.stop() ?? Promise.resolve());
+    if (!stopped) killAll(pids);
     removeRunState(folder);
     ended();
   }
@@ -105,15 +112,24 @@ interface RunOptions {
 async function run(context: RunOptions): Promise<void> {
   const { options, folder, settings, engines, ending } = context;
   const { config } = settings;
-  const millrace = await createMillrace({
+  const creating = createMillrace({
     config,
     declare: settings.declare,
     nats: engines.nats,
     clickhouse: engines.clickhouse,
     ...(engines.storeBytesMax === null ? {} : { storeBytesMax: engines.storeBytesMax }),
     instance: instanceId(folder),
-    onTrouble: (_, error) => reportError(error, options.json === true),
+    onTrouble: (_, error) => {
+      if (!ending.signal.aborted) reportError(error, options.json === true);
+    },
   });
+  creating.catch(() => {}); // told below, unless the end came first
+  const millrace = await Promise.race([creating, endOf(ending.signal, context.failed)]);
+  if (!millrace) {
+    // Nothing was accepted yet: the engines are stopped under whatever is still starting.
+    context.failed.throwIfAborted();
+    return;
+  }
   const state = runState(context, settings.files[0] ?? null);
   saveRunState(folder, state);
   if (options.json) printJson({ up: true, folder, pid: process.pid, ...publicState(state) });
@@ -130,7 +146,7 @@ async function run(context: RunOptions): Promise<void> {
   });
   await endOf(ending.signal, context.failed);
   background.abort();
-  await Promise.all([work, shown]);
+  await within(SENDERS_STOP_MS_MAX, Promise.all([work, shown]));
   if (!options.json) printLine('\nStopping: draining what was accepted …');
   await drained(millrace);
   if (context.failed.aborted) throw context.failed.reason;
@@ -138,11 +154,17 @@ async function run(context: RunOptions): Promise<void> {
 
 /** Whatever has not drained by then is in the log, and goes on from there at the next start. */
 async function drained(millrace: Millrace): Promise<void> {
-  const inTime = await Promise.race([
-    millrace.stop().then(() => true),
-    systemClock.wait(STOP_MS_MAX - 3_000).then(() => false),
-  ]);
-  if (!inTime) printLine('  not everything drained in time; the log keeps it for the next start');
+  if (await within(DRAIN_MS_MAX, millrace.stop())) return;
+  process.stderr.write('not everything drained in time; the log keeps it for the next start\n');
+}
+
+/** True when the work was done before the time was over; its own failure counts as done. */
+function within(limitMs: number, work: Promise<unknown>): Promise<boolean> {
+  const done = work.then(
+    () => true,
+    () => true,
+  );
+  return Promise.race([done, systemClock.wait(limitMs).then(() => false)]);
 }
 
 function endOf(...signals: readonly AbortSignal[]): Promise<void> {
@@ -154,24 +176,28 @@ function endOf(...signals: readonly AbortSignal[]): Promise<void> {
 }
 
 /** First signal: an orderly end. Second: children are killed and the process ends at once. */
-function handleSignals(ending: AbortController, engines: EngineSet): () => void {
+function handleSignals(ending: AbortController, pids: readonly (() => number | null)[]) {
   const onSignal = () => {
     if (!ending.signal.aborted) return ending.abort();
-    for (const pid of engines.pids()) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // it is gone already
-      }
-    }
+    killAll(pids);
     process.exit(EXIT.interrupted);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
   return () => {
-    // Sinks that wait for an engine that is gone would hold the process: everything is stopped.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, onSignal);
+    // Sinks that wait for an engine that is gone would hold the process: everything is stopped.
     setImmediate(() => process.exit());
   };
+}
+
+function killAll(pids: readonly (() => number | null)[]): void {
+  for (const pid of pids.map((find) => find()).filter((each) => each !== null)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it is gone already
+    }
+  }
 }
 
 function runState({ settings, engines }: RunOptions, configFile: string | null): RunState {

@@ -3,6 +3,7 @@
  * was sent and where it lies in the log. Out: a report for people, or one JSON object.
  */
 import pc from 'picocolors';
+import { systemClock } from '../../base/clock.ts';
 import type { LedgerSummary } from '../../query/index.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printLine } from '../report.ts';
@@ -13,6 +14,9 @@ import type { Supply } from './supply.ts';
 
 /** Without any progress of the read model for this long, waiting ends. */
 const STANDSTILL_MS_MAX = 60_000;
+/** A flush point comes each second of log time. */
+const LEDGER_MS_MAX = 10_000;
+const LEDGER_POLL_MS = 100;
 
 export interface OutcomeOptions {
   readonly session: Session;
@@ -39,7 +43,8 @@ type Balance = Record<(typeof STATES)[number], number>;
 export async function reportIngest(outcome: OutcomeOptions): Promise<void> {
   const { session, options, declared, before, results, supply } = outcome;
   const isSeen = options.wait && !supply.ending.aborted && (await waitUntilSeen(outcome));
-  const log = isSeen && before ? await balanceSince(session, before) : null;
+  const sent = results.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
+  const log = isSeen && before ? await balanceSince(session, before, sent) : null;
   const files = [];
   for (const { positions, ...result } of results) {
     const stored = isSeen ? await countStored(outcome, { ...result, positions }) : null;
@@ -114,10 +119,21 @@ async function countStored(
   return stored;
 }
 
-async function balanceSince(session: Session, before: LedgerSummary): Promise<Balance> {
-  const now = await session.query.ledgerSummary();
-  const entries = STATES.map((state) => [state, now[state] - before[state]]);
-  return Object.fromEntries(entries) as Balance;
+/** The ledger is written at flush points, a moment after the rows: waits until it has them all. */
+async function balanceSince(
+  session: Session,
+  before: LedgerSummary,
+  sent: number,
+): Promise<Balance> {
+  const endMs = systemClock.monotonicMs() + LEDGER_MS_MAX;
+  while (true) {
+    const now = await session.query.ledgerSummary();
+    if (now.recordsIn - before.recordsIn >= sent || systemClock.monotonicMs() > endMs) {
+      const entries = STATES.map((state) => [state, now[state] - before[state]]);
+      return Object.fromEntries(entries) as Balance;
+    }
+    await systemClock.wait(LEDGER_POLL_MS);
+  }
 }
 
 function balanceText({ recordsIn, ...states }: Balance): string {
