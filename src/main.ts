@@ -21,7 +21,7 @@ import {
   ensureStreams,
   type NatsLink,
 } from './log/index.ts';
-import type { Config } from './model/config.ts';
+import type { Config, LocateProblem } from './model/config.ts';
 import type { FactSink, Ingest, LogAppender, LogReader } from './model/doors.ts';
 import type { OperatingError } from './model/error.ts';
 import { SEMANTICS_VERSION } from './model/limit.ts';
@@ -56,6 +56,8 @@ export interface ClickHouseEndpoint {
 
 export interface MillraceOptions {
   readonly config: Config;
+  /** Gives a problem against an earlier plan its line. */
+  readonly locate?: LocateProblem;
   /** The configuration with one more declaration laid over it, checked; kept for later starts. */
   readonly declare?: (declaration: ChannelDeclaration) => Promise<Config>;
   readonly nats: NatsEndpoint;
@@ -203,12 +205,14 @@ async function startPlan(options: MillraceOptions, rooms: PlanningRooms): Promis
 }
 
 async function advance(
-  { config }: MillraceOptions,
+  options: MillraceOptions,
   { readModel, appender, clock }: PlanningRooms,
   store: PlanStore,
 ): Promise<Plan> {
+  const { config } = options;
   const before = await store.load();
-  const plan = compilePlan(config, before === null ? null : parsePlan(before));
+  const previous = before === null ? null : parsePlan(before);
+  const plan = compilePlan(config, previous, options.locate);
   const text = planText(plan);
   await readModel.prepare(plan);
   if (await store.isInstalled(text)) return plan;

@@ -1,5 +1,5 @@
 /** The registry room: configuration → plan → log, and what a plan costs. */
-export { type ChannelDeclaration, declareChannel, serveChannels } from './channel-service.ts';
+export { type ChannelDeclaration, declareChannel, serveChannels } from './channel-declaration.ts';
 export { checkUnits, compilePlan } from './compile.ts';
 export { planDifference } from './difference.ts';
 export { lintPlan, type PlanLint } from './lint.ts';

@@ -115,6 +115,7 @@ async function run(context: RunOptions): Promise<void> {
   const creating = createMillrace({
     config,
     declare: settings.declare,
+    locate: settings.locate,
     nats: engines.nats,
     clickhouse: engines.clickhouse,
     ...(engines.storeBytesMax === null ? {} : { storeBytesMax: engines.storeBytesMax }),
