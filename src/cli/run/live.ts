@@ -6,11 +6,14 @@
 import pc from 'picocolors';
 import { systemClock } from '../../base/clock.ts';
 import type { Millrace } from '../../main.ts';
-import { createQuery, type LedgerSummary } from '../../query/index.ts';
+import { createQuery, type LedgerSummary, type Query } from '../../query/index.ts';
 import { printJson, printLine } from '../report.ts';
 import type { RunState } from '../run-file.ts';
 
 const REFRESH_MS = 1000;
+/** A line that wraps would make the block taller than its count of lines. */
+const NO_WRAP = '\u001b[?7l';
+const WRAP = '\u001b[?7h';
 
 export interface LiveOptions {
   readonly millrace: Millrace;
@@ -37,7 +40,8 @@ export async function showLive(options: LiveOptions): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   if (!asJson) for (const line of addresses(state, title)) printLine(line);
   if (!asJson && !isTerminal) return;
-  const sample = sampler(options);
+  const query = createQuery(state.clickhouse);
+  const sample = sampler(options, query);
   let lines = 0;
   while (!signal.aborted) {
     await systemClock.wait(REFRESH_MS, signal).catch(() => {});
@@ -46,11 +50,13 @@ export async function showLive(options: LiveOptions): Promise<void> {
     if (asJson) printJson(figures);
     else {
       const block = liveLines(figures);
-      if (lines > 0) process.stdout.write(`\u001b[${lines}A`);
-      for (const line of block) process.stdout.write(`\u001b[2K${line}\n`);
+      const up = lines > 0 ? `\u001b[${lines}A` : '';
+      const rows = block.map((line) => `\u001b[2K${line}\n`).join('');
+      process.stdout.write(`${up}${NO_WRAP}${rows}${WRAP}`);
       lines = block.length;
     }
   }
+  await query.close();
 }
 
 export function addresses(state: RunState, title: string): string[] {
@@ -67,22 +73,25 @@ export function addresses(state: RunState, title: string): string[] {
   ];
 }
 
-function sampler({ millrace, state }: LiveOptions): () => Promise<LiveFigures> {
-  const query = createQuery(state.clickhouse);
+function sampler({ millrace }: LiveOptions, query: Query): () => Promise<LiveFigures> {
   const startedMs = systemClock.monotonicMs();
-  let before = { ms: startedMs, accepted: 0, folded: 0 };
+  let before: { ms: number; accepted: number; folded: number | null } = {
+    ms: startedMs,
+    accepted: 0,
+    folded: null, // what an earlier run folded is no rate of this one
+  };
   return async () => {
     const ledger = await query.ledgerSummary().catch(() => null);
     const lag = await lagOf(millrace).catch(() => 0);
     const { accepted, refused } = millrace.ingest.counts;
-    const folded = Number(ledger?.recordsIn ?? before.folded);
+    const folded = ledger?.recordsIn ?? before.folded;
     const ms = systemClock.monotonicMs();
     const seconds = Math.max(0.001, (ms - before.ms) / 1000);
     const running = millrace.runtime.status.filter(({ phase }) => phase === 'running');
     const figures: LiveFigures = {
       uptimeSeconds: Math.round((ms - startedMs) / 1000),
       eventsInPerSecond: Math.round((accepted - before.accepted) / seconds),
-      eventsFoldedPerSecond: Math.max(0, Math.round((folded - before.folded) / seconds)),
+      eventsFoldedPerSecond: rateOf(before.folded, folded, seconds),
       lagMessages: lag,
       devices: millrace.runtime.status.reduce((sum, { devices }) => sum + devices, 0),
       partitionsRunning: running.length,
@@ -93,6 +102,10 @@ function sampler({ millrace, state }: LiveOptions): () => Promise<LiveFigures> {
     before = { ms, accepted, folded };
     return figures;
   };
+}
+
+function rateOf(before: number | null, now: number | null, seconds: number): number {
+  return before === null || now === null ? 0 : Math.max(0, Math.round((now - before) / seconds));
 }
 
 async function lagOf({ runtime, reader }: Millrace): Promise<number> {
