@@ -17,6 +17,7 @@ import {
 import { createBackoff } from '../base/backoff.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import { OperatingError } from '../model/error.ts';
+import { Requests } from './request.ts';
 
 /** First connection: longer than an embedded server takes to come up, short enough for a person. */
 const FIRST_CONNECT_MS = 10_000;
@@ -67,7 +68,7 @@ export interface NatsLink {
 export async function createNatsConnection(options: NatsConnectionOptions): Promise<NatsLink> {
   const nc = await connectFirst(options);
   const callbacks = new Set<() => void>();
-  const pending = new Set<(error: Error) => void>();
+  const requests = new Requests(nc);
   const state = { isConnected: true, losses: 0 };
 
   void watch(nc, (status) => {
@@ -75,30 +76,18 @@ export async function createNatsConnection(options: NatsConnectionOptions): Prom
     if (status.kind === 'error') return;
     state.isConnected = status.kind === 'restored';
     if (status.kind !== 'restored') state.losses += 1;
-    if (!state.isConnected) for (const fail of [...pending]) fail(lostError(options.url));
+    if (!state.isConnected) requests.failAll(lostError(options.url));
     for (const callback of [...callbacks]) callback();
   });
 
   async function request(subject: string, payload: Uint8Array, sent: RequestOptions = {}) {
     if (!state.isConnected || nc.isClosed()) throw lostError(options.url);
-    let fail: (error: Error) => void = () => {};
-    const lost = new Promise<never>((_, reject) => {
-      fail = reject;
-      pending.add(reject);
-    });
-    const timeout = sent.timeoutMs ?? REQUEST_TIMEOUT_MS;
-    const answer = nc.request(subject, payload, {
-      timeout,
-      ...(sent.headers ? { headers: sent.headers } : {}),
-    });
-    answer.catch(() => {});
+    const { headers, timeoutMs = REQUEST_TIMEOUT_MS } = sent;
     try {
-      return await Promise.race([answer, lost]);
+      return await requests.send({ subject, payload, headers, timeoutMs });
     } catch (cause) {
       if (cause instanceof OperatingError) throw cause;
       throw unansweredError(subject, cause);
-    } finally {
-      pending.delete(fail);
     }
   }
 

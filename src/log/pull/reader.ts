@@ -4,11 +4,10 @@
  * 1  catch up by Direct Get batches until the tail
  * 2  tail with an ack-none consumer from there
  * 3  whatever disturbs (a gap, a lost connection, silence, a refusal): compare the log with the
- *    last message delivered (LOG_TAIL_LOST when it is another one), pass over what is deleted, go
- *    to 1
+ *    last message delivered (LOG_TAIL_LOST when it is another one), go to 1
  *
- * Invariant: a chunk begins where the one before ended, but for messages that the stream's leader
- * says are deleted. What is held and asked for is bounded (intake.ts).
+ * Invariant: a chunk begins where the one before ended, but for messages that the stream does not
+ * have: a gap seen by the tail is believed only when a fresh Direct Get begins behind it. What is held and asked for is bounded (intake.ts).
  */
 import { setMaxListeners } from 'node:events';
 import { createBackoff } from '../../base/backoff.ts';
@@ -122,7 +121,6 @@ async function fill(source: Source, intake: Intake, options: FillOptions): Promi
       if (intake.last) await checkTail(source, intake);
       if ((await catchUp(source, intake, signal)) === 'tail' && !signal.aborted) {
         const kind = await tail(source, intake, signal);
-        
         if (!signal.aborted) options.onDisturbed?.({ stream: source.stream, kind, next: before });
       }
     } catch (error) {
@@ -148,13 +146,6 @@ async function waitForChange({ link, clock }: Source, waitMs: number, signal: Ab
     signal.addEventListener('abort', done);
     if (signal.aborted || link.isConnected) done();
   });
-}
-
-/** The leader says which message is next: a hole up to it is one of deleted messages. */
-async function passOverDeleted({ link, stream }: Source, intake: Intake): Promise<void> {
-  const query = { seq: Number(intake.next), next_by_subj: '>' };
-  const stored = await getStored(link, stream, query);
-  if (stored) intake.passOver(BigInt(stored.seq));
 }
 
 /** A log that lost its tail and grew again has other messages under the same sequences. */

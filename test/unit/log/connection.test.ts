@@ -79,9 +79,12 @@ describe('the connection to NATS', () => {
     await server.kill();
     expect(await inFlight).to.equal('NATS_UNREACHABLE');
     await until(() => !link.isConnected, 'the loss was noticed');
+    const startedMs = systemClock.monotonicMs();
     for (let count = 0; count < 3; count += 1) {
       expect(await codeOf(append())).to.equal('NATS_UNREACHABLE');
     }
+    // At once, not after a time-out: until then the client would keep it and might still send it.
+    expect(systemClock.monotonicMs() - startedMs).to.be.below(2_000);
     await server.restart();
     await until(() => link.isConnected, 'it is back');
     expect(await append()).to.equal(2n);

@@ -31,6 +31,11 @@ function makeReader(link: NatsLink) {
   return { reader: createLogReader({ link, logId: 'main', onDisturbed }), disturbances };
 }
 
+async function consumersOf(link: NatsLink): Promise<string[]> {
+  const reply = await link.request('$JS.API.CONSUMER.NAMES.LOG_main_0', bytesOf('{}'));
+  return (reply.json() as { consumers: string[] | null }).consumers ?? [];
+}
+
 describe('the log reader', () => {
   afterEach(cleanUp);
 
@@ -92,6 +97,22 @@ describe('the log reader', () => {
       server.resume();
     }
     expect(disturbances[0]).to.include({ kind: 'disturbed', stream: 'LOG_main_0' });
+    await appender.append({ kind: 'batch', partition: 0, body: bytesOf('after') });
+    const texts = (await collector.until(2)).map(({ payload }) => textOf(payload));
+    expect(texts).to.deep.equal(['before', 'after']);
+  });
+
+  it('begins anew at once when its connection was replaced', async () => {
+    const { server, link } = await makeLog();
+    const appender = createLogAppender({ link: await makeLink(server), logId: 'main' });
+    const { reader, disturbances } = makeReader(link);
+    await appender.append({ kind: 'batch', partition: 0, body: bytesOf('before') });
+    const collector = collect(reader, 0);
+    await collector.until(1);
+    await until(async () => (await consumersOf(link)).length === 1, 'it tails');
+    await link.nc.reconnect();
+    // Sooner than missing heartbeats would tell.
+    await until(() => disturbances.length > 0, 'the loss was noticed', 2_000);
     await appender.append({ kind: 'batch', partition: 0, body: bytesOf('after') });
     const texts = (await collector.until(2)).map(({ payload }) => textOf(payload));
     expect(texts).to.deep.equal(['before', 'after']);
@@ -206,13 +227,9 @@ describe('the log reader', () => {
     const appender = createLogAppender({ link, logId: 'main' });
     await appender.append({ kind: 'batch', partition: 0, body: bytesOf('x') });
     const collector = collect(reader, 0);
-    const names = async () => {
-      const reply = await link.request('$JS.API.CONSUMER.NAMES.LOG_main_0', bytesOf('{}'));
-      return (reply.json() as { consumers: string[] | null }).consumers ?? [];
-    };
-    await until(async () => (await names()).length === 1, 'it tails');
+    await until(async () => (await consumersOf(link)).length === 1, 'it tails');
     await collector.stop();
-    expect(await names()).to.deep.equal([]);
+    expect(await consumersOf(link)).to.deep.equal([]);
   });
 });
 

@@ -1,7 +1,9 @@
 /** Facts on the wire: JSON and Protobuf carry the same, and what the .proto file says. */
 
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Ajv2020 as Ajv } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import protobuf from 'protobufjs';
 import {
@@ -92,6 +94,36 @@ describe('facts on the wire', () => {
   it('refuse what is no fact', () => {
     expect(() => decodeFact(new TextEncoder().encode('{"kind":"other"}'))).to.throw(/not other/);
     expect(() => decodeFact(new Uint8Array(0))).to.throw();
+  });
+});
+
+describe('the documentation of facts', () => {
+  const schema = JSON.parse(readFileSync(join(root, 'docs/facts.schema.json'), 'utf8'));
+  const validate = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
+  const text = readFileSync(join(root, 'docs/facts.md'), 'utf8');
+  const examples = [...text.matchAll(/```json\n([^`]*)```/g)].map(([, each]) => each!);
+
+  it('has a schema that takes every fact, and no fact with a member missing', () => {
+    for (const { title, fact } of samples) {
+      const json = JSON.parse(new TextDecoder().decode(encode(fact, 'json')));
+      validate(json);
+      expect(validate.errors, title).to.equal(null);
+      for (const name of Object.keys(json)) {
+        const { [name]: _, ...rest } = json;
+        expect(validate(rest), `${title} without ${name}`).to.equal(false);
+      }
+    }
+  });
+
+  it('shows examples that are facts, members and all', () => {
+    expect(examples).to.have.length(3);
+    for (const example of examples) {
+      validate(JSON.parse(example));
+      expect(validate.errors).to.equal(null);
+      const fact = decodeFact(new TextEncoder().encode(example));
+      const again = JSON.parse(new TextDecoder().decode(encode(fact, 'json')));
+      expect(again).to.deep.equal(JSON.parse(example));
+    }
   });
 });
 
