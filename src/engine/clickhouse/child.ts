@@ -72,8 +72,15 @@ async function begin(options: Begin): Promise<Running> {
   const log = createQueryLog(options.queryLogFile);
   const { users } = options;
   const { compressByDefault } = identity;
-  const clock = systemClock;
-  const server = createQueryServer({ users, identity, execution, log, clock, compressByDefault });
+  const server = createQueryServer({
+    users,
+    identity,
+    execution,
+    log,
+    clock: systemClock,
+    loopback: /^(127\.|::1$|localhost$)/.test(options.host),
+    compressByDefault,
+  });
   const port = await listen(server, options);
   const sweep = setInterval(() => sessions.sweep(), SWEEP_EVERY_MS);
   tell({ type: 'ready', port, version: identity.version });

@@ -169,6 +169,23 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
     });
   }
 
+  const origins: readonly [title: string, headers: Record<string, string>, status: number][] = [
+    ['a web page of another origin', { origin: 'http://evil.example' }, 403],
+    ['a page without an origin of its own', { origin: 'null' }, 403],
+    ['a name that only resolves to loopback', { host: 'evil.example:8123' }, 403],
+    ['localhost', { host: 'localhost:8123' }, 200],
+    ['a page of its own', { host: 'localhost:1', origin: 'http://localhost:1' }, 200],
+    ['an IPv6 address', { host: '[::1]:8123' }, 200],
+  ];
+  for (const [title, headers, status] of origins) {
+    it(`answers a request from ${title} with ${status}`, async () => {
+      const answer = await endpoint.ask({ body: "INSERT INTO t VALUES (1, 'a')", headers });
+      expect(answer.status, answer.text).to.equal(status);
+      const rows = status === 200 ? '1\n' : '0\n';
+      expect(await endpoint.query('SELECT count() FROM t')).to.equal(rows);
+    });
+  }
+
   const data = Buffer.from('7,seven\n8,eight\n');
   const whole = Buffer.concat([Buffer.from('INSERT INTO t FORMAT CSV\n'), data]);
   const bodyEncodings: readonly [
@@ -313,7 +330,9 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
       const socket = createConnection(endpoint.address.port, endpoint.address.host);
       const auth = Buffer.from(`${ADMIN.name}:${ADMIN.password}`).toString('base64');
       const path = `/?max_block_size=1&query=${encodeURIComponent(sql)}`;
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${auth}\r\n\r\n`);
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${auth}\r\n\r\n`,
+      );
       return socket;
     });
     let answer = await endpoint.ask({ body: 'SELECT 1' });
@@ -334,7 +353,7 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
       const socket = createConnection(endpoint.address.port, endpoint.address.host);
       const auth = Buffer.from(`${ADMIN.name}:${ADMIN.password}`).toString('base64');
       const head = (path: string) =>
-        `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${auth}\r\n`;
+        `POST ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic ${auth}\r\n`;
       if (round % 2 === 0) {
         const sql = 'SELECT number FROM numbers(1000000000)';
         socket.write(`${head('/')}Content-Length: ${sql.length}\r\n\r\n${sql}`);

@@ -22,6 +22,8 @@ export interface ServerOptions {
   readonly execution: Execution;
   readonly log: QueryLog;
   readonly clock: Clock;
+  /** Bound to this machine alone: then nobody has reason to call it by another name. */
+  readonly loopback: boolean;
   /** The engine's default of `enable_http_compression`. */
   readonly compressByDefault: boolean;
 }
@@ -43,6 +45,7 @@ async function route(
   message: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  if (isForeign(message, options.loopback)) return refuseForeign(options, response);
   const url = new URL(message.url ?? '/', 'http://localhost');
   const reading = message.method === 'GET' || message.method === 'HEAD';
   if (reading && (url.pathname === '/ping' || url.pathname === '/replicas_status')) {
@@ -60,6 +63,24 @@ async function route(
     return plain(response, 404, text);
   }
   await answer(options, message, response, url);
+}
+
+const LOCAL_NAME = /^(localhost|[\w-]+\.localhost|[\d.]+|\[[\da-f:.]+\])(:\d+)?$/i;
+
+/**
+ * A web page of another site, in a browser on this machine, may send a POST here, or get here by a
+ * name of its own that resolves to loopback. The administrator's password may be empty, so neither
+ * may do anything.
+ */
+function isForeign({ headers }: IncomingMessage, loopback: boolean): boolean {
+  const { origin, host = '' } = headers;
+  if (origin !== undefined && origin !== `http://${host}`) return true;
+  return loopback && host !== '' && !LOCAL_NAME.test(host);
+}
+
+function refuseForeign(options: ServerOptions, response: ServerResponse): void {
+  const text = 'Requests from web pages of other origins are not allowed';
+  new Reply(response, undefined, options.identity).fail(new ClickHouseError('ACCESS_DENIED', text));
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {
