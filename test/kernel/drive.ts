@@ -17,6 +17,8 @@ export class Outcome {
   readonly tables = new Map<string, TableRow[]>();
   readonly facts: Fact[] = [];
   readonly deadLetters: DeadLetter[] = [];
+  /** Turns that stopped because an output region was full. */
+  parts = 0;
   /** Of the last turn. */
   needsTicks = false;
   position = 0n;
@@ -54,6 +56,7 @@ export async function drive(
     for (let turn = await kernel.turn(chunk); ; turn = await kernel.resume()) {
       take(turn, outcome);
       if (turn.status === 'done') break;
+      if (turn.status === 'more') outcome.parts += 1;
       if (turn.status === 'plan') kernel.usePlan(planText(chunk, turn.position));
     }
   }

@@ -60,7 +60,7 @@ class Generator {
     this.#random = new Random(seed);
     this.#plan = randomPlan(this.#random);
     this.#pace = this.#random.pick([50, 500, 500, 5000]);
-    const count = this.#random.pick([1, 2, 4, 12]);
+    const count = this.#random.pick([1, 2, 4, 12, 60]);
     this.#devices = Array.from({ length: count }, (_, place) => this.#device(place));
   }
 

@@ -57,8 +57,15 @@ function randomPolicies(random: Random): Partial<PlanChannel> {
     clockPolicy: random.pick(['reject', 'reject', 'accept']),
     unknownMetrics: random.pick(['reject', 'ignore']),
     retentionMs: random.pick([0, 0, HOUR_MS, DAY_MS]),
+    ...(random.chance(0.15) ? PATIENT : {}),
   };
 }
+
+/** Windows stay open until there are too many of them. */
+const PATIENT: Partial<PlanChannel> = {
+  ...{ outOfOrderMs: 3 * HOUR_MS, latenessMs: 3 * HOUR_MS, idleMs: HOUR_MS },
+  ...{ maxAgeMs: 30 * DAY_MS, retentionMs: 0 },
+};
 
 function randomMetric(random: Random, ordinal: number): PlanMetric {
   const kind = random.pick<ValueKind>(['number', 'number', 'number', 'integer', 'boolean']);
