@@ -1,8 +1,8 @@
 /**
- * Requests over one inbox of a connection. In: subject, payload, a time limit. Out: the first answer.
- * The client's own `request` makes an error object with a stack for each answer, 16 µs of it; this is
- * what appends and facts are made of. Invariant: a request ends exactly once, by an answer, its time
- * limit or `failAll`; nothing is kept of it afterwards.
+ * Requests over one inbox of a connection. In: subject, payload, a time limit. Out: the first
+ * answer. The client's own `request` makes an error object with a stack for each answer, 16 µs of
+ * it; this is what appends and facts are made of. Invariant: a request ends exactly once, by an
+ * answer, its time limit or `failAll`; nothing is kept of it afterwards.
  */
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 

@@ -7,7 +7,8 @@
  *    last message delivered (LOG_TAIL_LOST when it is another one), go to 1
  *
  * Invariant: a chunk begins where the one before ended, but for messages that the stream does not
- * have: a gap seen by the tail is believed only when a fresh Direct Get begins behind it. What is held and asked for is bounded (intake.ts).
+ * have: a gap seen by the tail is believed only when a fresh Direct Get begins behind it. What is
+ * held and asked for is bounded (intake.ts).
  */
 import { setMaxListeners } from 'node:events';
 import { createBackoff } from '../../base/backoff.ts';
