@@ -5,16 +5,15 @@
  */
 import { CHUNK_BYTES_MAX, ABI_VERSION, SEMANTICS_VERSION } from './shared/abi';
 import {
-  BLOCKS_AT, DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut,
+  BLOCKS_AT, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut,
   mapIsRight,
 } from './memory';
-import { poolAllocate, poolFits, poolFree, poolOpen } from './pool';
-import { RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD, STATE_BASE } from './shared/control';
-import { exportBegin, exportEnd, exportNext, hashState, importChunk, importEnd } from './state';
+import { poolAllocate, poolFree, poolOpen } from './pool';
+import { RESULT_DONE, RESULT_MEMORY_FULL } from './shared/control';
+import { exportBegin, exportEnd, exportNext, hashState, importCheck, importChunk, importEnd } from './state';
 import { fnv1a64, fnv1a64Byte, FNV_OFFSET } from './text';
 import { rebuildTimers } from './timer';
 import { beginTurn, continueTurn } from './turn';
-import { needsTicks } from './flush';
 
 /** Version of this interface, and of what the kernel computes. */
 export function abi_version(): u32 { return ABI_VERSION; }
@@ -22,9 +21,6 @@ export function semantics_version(): u32 { return SEMANTICS_VERSION; }
 
 /** The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced. */
 export function data_end(): u32 { return mapIsRight() ? <u32>__heap_base : 0; }
-
-/** Bytes of `Durable`: a second check that host and kernel mean the same state. */
-export function header_bytes(): u32 { return <u32>DURABLE_BYTES; }
 
 /** Lays out a fresh memory of zeros; it has no plan yet. */
 export function open(memoryBytes: u32, partition: u32, generation: u32): i32 {
@@ -73,11 +69,9 @@ export function export_next(): u32 { return exportNext(); }
 export function export_end(acknowledged: u32): void { exportEnd(acknowledged); }
 
 export function import_chunk(bytes: u32): i32 { return importChunk(bytes); }
-export function import_end(): i32 {
-  const result = importEnd();
-  if (result == RESULT_DONE) control().needsTicks = needsTicks() ? 1 : 0;
-  return result;
-}
+/** After the last chunk: checks that nothing is missing; then, when `state_hash` is right, the end. */
+export function import_check(): i32 { return importCheck(); }
+export function import_end(): void { importEnd(); }
 
 /** Leaves the hash of the state in the control block. */
 export function state_hash(): void { hashState(); }

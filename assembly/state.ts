@@ -13,7 +13,7 @@ import {
   DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INDEX_BYTES, MARK_CAPTURED, MARK_CHANGED, MARK_FLUSH,
   control, durable, nextMarked, setMark, slotAt,
 } from './memory';
-import { poolAllocate, poolFree } from './pool';
+import { poolAllocate, poolFree, poolRoom } from './pool';
 import { SEMANTICS_VERSION } from './shared/abi';
 import {
   EXPORT_CHUNK_BYTES, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD,
@@ -144,26 +144,34 @@ function importPiece(at: usize, length: u32): i32 {
   return RESULT_DONE;
 }
 
-/** Rebuilds index, marks and timers from the imported blocks. */
-export function importEnd(): i32 {
+/** All devices of the header are there, each inside its block: the hash can be taken now. */
+export function importCheck(): i32 {
   const c = control();
   const count = durable().deviceCount;
   if (c.importSeen == 0 || count > c.slotsMax) return RESULT_STATE_BAD;
+  for (let slot: u32 = 0; slot < <u32>count; slot++) {
+    const block = slotAt(slot).block;
+    if (block == 0) return RESULT_STATE_BAD;
+    const device = deviceOf(slot);
+    if (device.slot != slot || device.bytes > <u32>poolRoom(block)) return RESULT_STATE_BAD;
+  }
+  c.deviceCount = <u32>count;
+  return RESULT_DONE;
+}
+
+/** Rebuilds index, marks and timers from the imported blocks, whose hash was right. */
+export function importEnd(): void {
+  const c = control();
   memory.fill(c.index, 0, (<usize>c.indexMask + 1) * INDEX_BYTES);
   memory.fill(c.marks, 0, 3 * <usize>c.markBytes);
-  c.deviceCount = 0;
-  for (let slot: u32 = 0; slot < <u32>count; slot++) {
-    if (slotAt(slot).block == 0) return RESULT_STATE_BAD;
+  for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
     const device = deviceOf(slot);
-    if (device.slot != slot) return RESULT_STATE_BAD;
     indexDevice(slot);
     if (device.flags != 0 || device.dirty > 0) setMark(MARK_FLUSH, slot);
   }
-  c.deviceCount = <u32>count;
   c.position = durable().position;
   c.logClock = durable().logClock;
   rebuildTimers();
-  return RESULT_DONE;
 }
 
 // --- hash ----------------------------------------------------------------------------------------------

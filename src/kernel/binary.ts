@@ -49,7 +49,8 @@ export interface KernelExports {
   export_next(): number;
   export_end(acknowledged: number): void;
   import_chunk(bytes: number): number;
-  import_end(): number;
+  import_check(): number;
+  import_end(): void;
   state_hash(): void;
 }
 

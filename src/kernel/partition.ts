@@ -113,9 +113,10 @@ export class WasmPartition implements PartitionKernel {
 
   importDone(rootHash: string): void {
     this.#assertIdle();
-    this.#checkState(this.#kernel.import_end(), 'chunks are missing');
+    this.#checkState(this.#kernel.import_check(), 'chunks are missing');
     const found = this.stateHash();
     if (found !== rootHash) throw this.#corrupt(`its hash is ${found}, not ${rootHash}`);
+    this.#kernel.import_end();
   }
 
   stateHash(): string {
