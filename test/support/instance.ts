@@ -26,10 +26,14 @@ export interface CommandResult {
 
 /** Runs one command to its end. */
 export function millrace(...args: string[]): Promise<CommandResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [...node, cli, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  return launch(...args).result;
+}
+
+/** Starts one command: its process, to be signalled or written to, and how it ends. */
+export function launch(...args: string[]): { child: ChildProcess; result: Promise<CommandResult> } {
+  const child = spawn(process.execPath, [...node, cli, ...args], { stdio: 'pipe' });
+  child.stdin.on('error', () => {}); // it ended without reading
+  const result = new Promise<CommandResult>((resolve, reject) => {
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -37,6 +41,7 @@ export function millrace(...args: string[]): Promise<CommandResult> {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
   });
+  return { child, result };
 }
 
 export class Instance {
@@ -138,8 +143,8 @@ export class Instance {
 
   /** kill -9 of the process and everything it started, at once. */
   async kill(): Promise<void> {
-    const victims = this.#child ? descendants(this.pid) : [];
-    for (const pid of [this.pid, ...victims]) signal(pid, 'SIGKILL');
+    const victims = this.#child ? [this.pid, ...descendants(this.pid)] : [];
+    for (const pid of victims) signal(pid, 'SIGKILL');
     await this.#end('SIGKILL');
     for (const pid of victims) while (isRunning(pid)) await systemClock.wait(10);
   }
@@ -165,6 +170,8 @@ export class Instance {
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
+  // 0 and below mean whole groups to kill(2), -1 every process there is.
+  if (pid <= 1) throw new Error(`process ${pid} is never meant`);
   try {
     process.kill(pid, name);
   } catch {
