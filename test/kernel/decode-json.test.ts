@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { METRICS, Oracle, SEED } from './decode-oracle.ts';
-import { channelOf } from './plan-sample.ts';
+import { channelOf, metricOf } from './plan-sample.ts';
 
 const CHANNEL = channelOf(1, 'c', {
   ...{ format: 'json', timePath: ['a', 'ts'], timeFormat: 'iso8601', eventIdPath: ['id'] },
@@ -135,6 +135,28 @@ describe('JSON in the kernel', () => {
         .map((bytes) => Buffer.concat([Buffer.from('{"t":"'), bytes])),
       6_000,
     ));
+
+  it('knows every beginning of a UTF-8 character', () => {
+    for (let lead = 0x7f; lead <= 0xff; lead++) {
+      for (const second of [0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0]) {
+        for (const rest of [[], [0x80], [0x80, 0xbf], [0xbf, 0x7f], [0xc0, 0x80]]) {
+          const bytes = Uint8Array.from([lead, second, ...rest]);
+          oracle.check(Buffer.concat([Buffer.from('{"n":1,"x":"'), bytes, Buffer.from('"}')]));
+        }
+      }
+    }
+  });
+
+  it('keeps converted integers inside Int64', async () => {
+    const metrics = [metricOf(0, 'n', { kind: 'integer', scale: 2, offset: 0 })];
+    const doubling = await Oracle.open({ ...CHANNEL, metrics });
+    const half = 2n ** 62n;
+    for (const raw of [half, half - 1n, half - 512n, -half, -half - 1n, -half - 1024n, 2n ** 63n]) {
+      doubling.check(`{"n":${raw}}`);
+    }
+    expect([...doubling.seen]).to.deep.include(['OK', 7]);
+    expect([...doubling.seen]).to.deep.include(['TYPE_MISMATCH', 4]);
+  });
 
   it('stops at the end wherever a text is cut off', () => {
     const whole = Buffer.from(

@@ -89,7 +89,7 @@ const anyVarint = fc
     fc.nat(3),
   )
   .map(([given, padding]) => varint(given, padding));
-const field = (number: fc.Arbitrary<number>, body: fc.Arbitrary<number[]>) =>
+const field = (number: fc.Arbitrary<number>, body: fc.Arbitrary<readonly number[]>) =>
   fc
     .tuple(number, fc.constantFrom(0, 1, 2, 2, 3, 4, 5, 6, 7), fc.nat(2), body, fc.boolean())
     .chain(([n, wire, padding, inner, honest]) => {
@@ -101,18 +101,21 @@ const field = (number: fc.Arbitrary<number>, body: fc.Arbitrary<number[]>) =>
       if (wire === 2) return fc.constant([...tag, ...varint(length < 0n ? 0n : length), ...inner]);
       return fixed(wire === 1 ? 8 : wire === 5 ? 4 : 0).map((given) => [...tag, ...given]);
     });
-const well = (number: number, wire: number, body: fc.Arbitrary<number[]>) =>
+const well = (number: number, wire: number, body: fc.Arbitrary<readonly number[]>) =>
   body.map((inner) => [
     ...varint(BigInt(number * 8 + wire)),
     ...(wire === 2 ? varint(BigInt(inner.length)) : []),
     ...inner,
   ]);
-const list = (...fields: fc.Arbitrary<number[]>[]) =>
+const list = (...fields: fc.Arbitrary<readonly number[]>[]): fc.Arbitrary<readonly number[]> =>
   fc.array(fc.oneof(...fields), { maxLength: 6 }).map((each) => each.flat());
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => [...bytes]);
 const small = fc.integer({ min: 1, max: 11 }).map((given) => [given]);
 const bytes = fc.uint8Array({ maxLength: 8 }).map((given) => [...given]);
-const numbers = fc.oneof(fc.integer({ min: 0, max: 7 }), fc.constantFrom(15, 16, 2 ** 29 - 1));
+const numbers: fc.Arbitrary<number> = fc.oneof(
+  fc.integer({ min: 0, max: 7 }),
+  fc.constantFrom(15, 16, 2 ** 29 - 1),
+);
 const odd = field(numbers, bytes);
 const unknown = fc.oneof(
   well(6, 0, small),

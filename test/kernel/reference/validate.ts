@@ -51,7 +51,7 @@ function judgeInteger(metric: PlanMetric, raw: Raw): Judged {
 
 const isPlain = (metric: PlanMetric): boolean => metric.scale === 1 && metric.offset === 0;
 
-function judgeRange(metric: PlanMetric, value: Value): Judged {
+function judgeRange(metric: PlanMetric, value: number | bigint): Judged {
   // JavaScript compares a bigint with a number by their exact values.
   if (metric.min !== null && value < metric.min) return refused(OUT_OF_RANGE);
   if (metric.max !== null && value > metric.max) return refused(OUT_OF_RANGE);
