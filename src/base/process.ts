@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 
 /** False also for a process that has ended and waits to be collected by its parent. */
 export function isAlive(pid: number): boolean {
+  if (pid <= 1) return false; // whole process groups to kill(2), and the first process of all
   try {
     process.kill(pid, 0);
   } catch (error) {

@@ -2,6 +2,7 @@
  * What changes from one plan to the next, for a person. In: two plans. Out: lines such as
  * `~ channel truck: lateness 1h → 2h`; none when the plans say the same.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { formatDuration } from '../base/quantity.ts';
 import type { Plan, PlanChannel, PlanMetric } from '../model/plan.ts';
 
@@ -53,7 +54,8 @@ function fieldLines<T extends object>(
     const [old, now] = [valueText(name, before[name]), valueText(name, after[name])];
     const label = `~ ${title}: ${name.replace(/Ms$/, '')}`;
     if (old !== now) return [`${label} ${old} → ${now}`];
-    return JSON.stringify(before[name]) === JSON.stringify(after[name]) ? [] : [`${label} changed`];
+    // Not by their texts: a plan read from the log has its members in another order.
+    return isDeepStrictEqual(before[name], after[name]) ? [] : [`${label} changed`];
   });
 }
 
