@@ -8,7 +8,7 @@
  */
 import { ROW_NEXT_AT } from './shared/control';
 import { planTableColumn, planTableColumnBytes } from './plan';
-import { control } from './memory';
+import { control, durable } from './memory';
 
 @inline export function nextRow(row: usize): usize { return load<u32>(row, ROW_NEXT_AT); }
 
@@ -67,12 +67,13 @@ export function fill1(out: usize, rows: u32, value: u32): usize {
 
 /** UInt128: generation(32) · sequence(64) · ordinal(32), the lowest bits first. */
 export function putVersion(
-  out: usize, head: usize, sequenceAt: usize, ordinalAt: usize, generation: u32,
+  out: usize, head: usize, sequenceAt: usize, ordinalAt: usize,
 ): usize {
+  const generation = durable().generation;
   for (let row = head; row != 0; row = nextRow(row)) {
     const sequence = load<u64>(row + sequenceAt);
     store<u64>(out, (sequence << 32) | <u64>load<u32>(row + ordinalAt));
-    store<u64>(out, ((<u64>generation) << 32) | (sequence >> 32), 8);
+    store<u64>(out, (generation << 32) | (sequence >> 32), 8);
     out += 16;
   }
   return out;
@@ -94,7 +95,9 @@ function putText(out: usize, text: usize): usize {
 
 /** A string of a row whose texts begin at a fixed place of the row. */
 export function putTexts(out: usize, head: usize, textsAt: usize, index: u32): usize {
-  for (let row = head; row != 0; row = nextRow(row)) out = putText(out, textOf(row + textsAt, index));
+  for (let row = head; row != 0; row = nextRow(row)) {
+    out = putText(out, textOf(row + textsAt, index));
+  }
   return out;
 }
 

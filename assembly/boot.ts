@@ -8,6 +8,7 @@
 import { BOOTS_PER_DEVICE_MAX, INTERVALS_PER_BOOT_MAX } from './shared/abi';
 import { DEDUP_UNKNOWN, DUPLICATE, OK } from './shared/status';
 import { Device, bootsOf, deviceOf, insertBytes, removeBytes } from './device';
+import { turnOf } from './work';
 
 @unmanaged
 class Boot {
@@ -27,8 +28,14 @@ const CAPACITY_FIRST: u32 = 2;
 /** What remembering a key may add to the block. */
 export const BOOT_GROWTH: usize = BOOT_BYTES + <usize>INTERVALS_PER_BOOT_MAX * INTERVAL_BYTES;
 
-@inline function sizeOf(boot: Boot): usize { return BOOT_BYTES + <usize>boot.capacity * INTERVAL_BYTES; }
-@inline function intervalAt(boot: usize, index: u32): usize { return boot + BOOT_BYTES + <usize>index * INTERVAL_BYTES; }
+@inline
+function sizeOf(boot: Boot): usize {
+  return BOOT_BYTES + <usize>boot.capacity * INTERVAL_BYTES;
+}
+@inline
+function intervalAt(boot: usize, index: u32): usize {
+  return boot + BOOT_BYTES + <usize>index * INTERVAL_BYTES;
+}
 
 /** Address of the boot, 0 when it is unknown. */
 function findBoot(device: Device, bootId: u64): usize {
@@ -93,14 +100,12 @@ function addBoot(slot: u32, bootId: u64, event: i64): usize {
 }
 
 /** Enters a sequence that `judgeBoot` found new. */
-export function rememberBoot(
-  slot: u32, bootId: u64, sequence: u64, event: i64, logSequence: u64,
-): void {
+export function rememberBoot(slot: u32, bootId: u64, sequence: u64, event: i64): void {
   let at = findBoot(deviceOf(slot), bootId);
   if (at == 0) at = addBoot(slot, bootId, event);
   const boot = changetype<Boot>(at);
   if (event > boot.maxEvent) boot.maxEvent = event;
-  boot.lastSequence = logSequence;
+  boot.lastSequence = turnOf().sequence;
   // `place`: the first interval above the sequence.
   let place = boot.count;
   while (place > 0 && load<u64>(intervalAt(at, place - 1)) > sequence) place--;

@@ -4,8 +4,8 @@
  *
  *   ┌ Device ┬ identity ┬ boots (boot.ts) ┬ id ring (ring.ts) ┬ channels by id (channel.ts) ┐
  *
- * Parts grow by `insertBytes`, which moves what lies behind (and, when the block is full, the block):
- * addresses into a block are stale after it, offsets in front of the place are not.
+ * Parts grow by `insertBytes`, which moves what lies behind (and, when the block is full, the
+ * block): addresses into a block are stale after it, offsets in front of the place are not.
  */
 import {
   INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, setMark, slotAt,
@@ -55,12 +55,27 @@ export const DEVICE_BYTES: usize = offsetof<Device>();
 export const REGISTER_BYTES: usize = 640;
 
 @inline export function aligned(bytes: u32): u32 { return (bytes + 7) & ~7; }
-@inline export function deviceOf(slot: u32): Device { return changetype<Device>(slotAt(slot).block); }
+@inline
+export function deviceOf(slot: u32): Device {
+  return changetype<Device>(slotAt(slot).block);
+}
 /** Three strings, each with a length byte before it: as in a Native column. */
-@inline export function identityOf(device: Device): usize { return changetype<usize>(device) + DEVICE_BYTES; }
-@inline export function bootsOf(device: Device): usize { return identityOf(device) + aligned(device.identityBytes); }
-@inline export function ringOf(device: Device): usize { return bootsOf(device) + device.bootsBytes; }
-@inline export function channelsOf(device: Device): usize { return ringOf(device) + device.ringBytes; }
+@inline
+export function identityOf(device: Device): usize {
+  return changetype<usize>(device) + DEVICE_BYTES;
+}
+@inline
+export function bootsOf(device: Device): usize {
+  return identityOf(device) + aligned(device.identityBytes);
+}
+@inline
+export function ringOf(device: Device): usize {
+  return bootsOf(device) + device.bootsBytes;
+}
+@inline
+export function channelsOf(device: Device): usize {
+  return ringOf(device) + device.ringBytes;
+}
 
 @inline
 export function touchDevice(slot: u32): void {
@@ -74,13 +89,15 @@ export function unvisited(device: Device, flags: u32): void {
   setMark(MARK_FLUSH, device.slot);
 }
 
-// --- growth ------------------------------------------------------------------------------------------
+// --- growth -----------------------------------------------------------------------------------
 @inline
 function roomFor(bytes: usize): usize {
   return (bytes + (bytes >> 3) + 127) & ~63;
 }
 
-/** True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps. */
+/**
+ * True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps.
+ */
 export function growthFits(bytes: usize, growth: usize): bool {
   // Blocks grow by an eighth at least, old and new lie side by side: nine times the last one.
   const last = roomFor(bytes + growth);
@@ -113,8 +130,10 @@ export function removeBytes(slot: u32, offset: usize, bytes: usize): void {
   store<u32>(block, <u32>(used - bytes));
 }
 
-// --- index -------------------------------------------------------------------------------------------
-/** Slot of the device with this identity (three strings, lengths in front), −1 when there is none. */
+// --- index ------------------------------------------------------------------------------------
+/**
+ * Slot of the device with this identity (three strings, lengths in front), −1 when there is none.
+ */
 export function findDevice(identity: usize, bytes: u32): i32 {
   const hash = nameHash(identity, bytes);
   const c = control();

@@ -23,14 +23,32 @@ const SPACE: u32 = 0x20;
 const TAB: u32 = 0x09;
 
 @inline export function entryBytes(entry: usize): u32 { return load<u32>(entry, A.ENTRY_BYTES_AT); }
-@inline export function entrySequence(entry: usize): u64 { return load<u64>(entry, A.ENTRY_SEQUENCE_AT); }
-@inline export function entryStampMs(entry: usize): i64 { return <i64>(load<u64>(entry, A.ENTRY_LOG_TIME_NS_AT) / 1000000); }
-@inline function subjectBytes(entry: usize): u32 { return load<u16>(entry, A.ENTRY_SUBJECT_BYTES_AT); }
-@inline function headerBytes(entry: usize): u32 { return load<u16>(entry, A.ENTRY_HEADER_BYTES_AT); }
-@inline export function bodyBytes(entry: usize): u32 { return load<u32>(entry, A.ENTRY_PAYLOAD_BYTES_AT); }
+@inline
+export function entrySequence(entry: usize): u64 {
+  return load<u64>(entry, A.ENTRY_SEQUENCE_AT);
+}
+@inline
+export function entryStampMs(entry: usize): i64 {
+  return <i64>(load<u64>(entry, A.ENTRY_LOG_TIME_NS_AT) / 1000000);
+}
+@inline
+function subjectBytes(entry: usize): u32 {
+  return load<u16>(entry, A.ENTRY_SUBJECT_BYTES_AT);
+}
+@inline
+function headerBytes(entry: usize): u32 {
+  return load<u16>(entry, A.ENTRY_HEADER_BYTES_AT);
+}
+@inline
+export function bodyBytes(entry: usize): u32 {
+  return load<u32>(entry, A.ENTRY_PAYLOAD_BYTES_AT);
+}
 @inline function subjectAt(entry: usize): usize { return entry + A.ENTRY_HEADER_BYTES; }
 @inline function headersAt(entry: usize): usize { return subjectAt(entry) + subjectBytes(entry); }
-@inline export function bodyAt(entry: usize): usize { return headersAt(entry) + headerBytes(entry); }
+@inline
+export function bodyAt(entry: usize): usize {
+  return headersAt(entry) + headerBytes(entry);
+}
 
 /** True when a whole entry lies between `entry` and `end`. */
 export function entryFits(entry: usize, end: usize): bool {
@@ -73,12 +91,17 @@ export function kindOf(entry: usize): u32 {
   return isTelemetry(at, headersAt(entry)) ? KIND_TELEMETRY : KIND_OTHER;
 }
 
+@inline
+function isIot(at: usize, end: usize): bool {
+  return end - at == 3 && load<u16>(at) == 0x6f69 && load<u8>(at, 2) == 0x74;
+}
+
 /** `iot.<tenant>.<site>.<device>.t.<channel>`: six tokens, none empty. */
 function isTelemetry(at: usize, end: usize): bool {
   for (let i = 0; i < 6; i++) {
     const stop = tokenEnd(at, end);
     if (stop == at) return false;
-    if (i == 0 && !(stop - at == 3 && load<u16>(at) == 0x6f69 && load<u8>(at, 2) == 0x74)) return false;
+    if (i == 0 && !isIot(at, stop)) return false;
     if (i == 4 && !(stop - at == 1 && load<u8>(at) == 0x74)) return false;
     if (stop == end) return i == 5;
     at = stop + 1;
@@ -107,10 +130,12 @@ export function readTelemetry(entry: usize, record: Record): void {
   record.payloadAt = bodyAt(entry);
   record.payloadBytes = bodyBytes(entry);
   record.received = turnOf().stampMs;
-  readKey(end, headerBytes(entry), record);
+  record.headersAt = end;
+  record.headersBytes = headerBytes(entry);
+  readKey(record);
 }
 
-// --- headers -------------------------------------------------------------------------------------------
+// --- headers ----------------------------------------------------------------------------------
 const NAME_EVENT_ID = memory.data<u8>([
   0x4d, 0x69, 0x6c, 0x6c, 0x72, 0x61, 0x63, 0x65, 0x2d,
   0x45, 0x76, 0x65, 0x6e, 0x74, 0x2d, 0x49, 0x64,
@@ -127,9 +152,10 @@ const NAME_SEQUENCE = memory.data<u8>([
 ]);
 const NAME_SEQUENCE_BYTES: u32 = 17;
 
-/** Value of a header, trimmed: address, and its length in `record.zero`; 0 when it is absent. */
-function findHeader(at: usize, bytes: u32, name: usize, nameBytes: u32, record: Record): usize {
-  const end = at + bytes;
+/** Value of a header, trimmed: address, and its length in `valueBytes`; 0 when it is absent. */
+function findHeader(name: usize, nameBytes: u32, record: Record): usize {
+  let at = record.headersAt;
+  const end = at + record.headersBytes;
   let first = true;
   while (at < end) {
     let stop = at;
@@ -142,7 +168,7 @@ function findHeader(at: usize, bytes: u32, name: usize, nameBytes: u32, record: 
       let value = at + nameBytes + 1;
       while (value < lineEnd && isBlank(load<u8>(value))) value++;
       while (lineEnd > value && isBlank(load<u8>(lineEnd - 1))) lineEnd--;
-      record.zero = lineEnd - value;
+      record.valueBytes = <u32>(lineEnd - value);
       return value;
     }
     first = false;
@@ -153,25 +179,25 @@ function findHeader(at: usize, bytes: u32, name: usize, nameBytes: u32, record: 
 
 @inline function isBlank(byte: u32): bool { return byte == SPACE || byte == TAB; }
 
-function readKey(at: usize, bytes: u32, record: Record): void {
+function readKey(record: Record): void {
   record.keyKind = KEY_NONE;
-  if (bytes == 0) return;
-  const id = findHeader(at, bytes, NAME_EVENT_ID, NAME_EVENT_ID_BYTES, record);
+  if (record.headersBytes == 0) return;
+  const id = findHeader(NAME_EVENT_ID, NAME_EVENT_ID_BYTES, record);
   if (id != 0) {
-    setEventId(record, id, <u32>record.zero);
+    setEventId(record, id, record.valueBytes);
     return;
   }
-  const boot = findHeader(at, bytes, NAME_BOOT_ID, NAME_BOOT_ID_BYTES, record);
-  const bootBytes = <u32>record.zero;
-  const sequence = findHeader(at, bytes, NAME_SEQUENCE, NAME_SEQUENCE_BYTES, record);
+  const boot = findHeader(NAME_BOOT_ID, NAME_BOOT_ID_BYTES, record);
+  const bootBytes = record.valueBytes;
+  const sequence = findHeader(NAME_SEQUENCE, NAME_SEQUENCE_BYTES, record);
   if (boot == 0 && sequence == 0) return;
   record.keyKind = KEY_BOOT;
   record.bootId = 0;
   record.sequence = 0;
   if (boot != 0 && !isDecimal(boot, bootBytes)) record.keyKind = KEY_INVALID;
   else if (boot != 0) record.bootId = decimal(boot, bootBytes);
-  if (sequence == 0 || !isDecimal(sequence, <u32>record.zero)) record.keyKind = KEY_INVALID;
-  else record.sequence = decimal(sequence, <u32>record.zero);
+  if (sequence == 0 || !isDecimal(sequence, record.valueBytes)) record.keyKind = KEY_INVALID;
+  else record.sequence = decimal(sequence, record.valueBytes);
   if (record.sequence == 0) record.keyKind = KEY_INVALID;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The flush point: a tick, or a sequence ≡ 0 mod FLUSH_SEQUENCES. Visits the devices that have
- * something unflushed in slot order: dirty windows, evictions, then row and shadow when due; last the
- * ledger. One section of a device, or its shadow, is one unit of work.
+ * something unflushed in slot order: dirty windows, evictions, then row and shadow when due; last
+ * the ledger. One section of a device, or its shadow, is one unit of work.
  */
 import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
 import { MARK_FLUSH, NONE, clearMark, control, durable, nextMarked } from './memory';

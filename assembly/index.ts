@@ -1,16 +1,17 @@
 /**
  * The kernel's ABI: all of its exports. Addresses and bytes are u32, results are RESULT_ codes of
- * shared/control.ts; everything wider is left in the control block. The module has no mutable globals
- * and no managed objects: every call takes the partition's memory as it finds it.
+ * shared/control.ts; everything wider is left in the control block. The module has no mutable
+ * globals and no managed objects: every call takes the partition's memory as it finds it.
  */
 import { CHUNK_BYTES_MAX, ABI_VERSION, SEMANTICS_VERSION } from './shared/abi';
 import {
-  BLOCKS_AT, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut,
-  mapIsRight,
+  BLOCKS_AT, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut, mapIsRight,
 } from './memory';
 import { poolAllocate, poolFree, poolOpen } from './pool';
 import { RESULT_DONE, RESULT_MEMORY_FULL } from './shared/control';
-import { exportBegin, exportEnd, exportNext, hashState, importCheck, importChunk, importEnd } from './state';
+import {
+  exportBegin, exportEnd, exportNext, hashState, importCheck, importChunk, importEnd,
+} from './state';
 import { fnv1a64, fnv1a64Byte, FNV_OFFSET } from './text';
 import { rebuildTimers } from './timer';
 import { beginTurn, continueTurn } from './turn';
@@ -19,7 +20,9 @@ import { beginTurn, continueTurn } from './turn';
 export function abi_version(): u32 { return ABI_VERSION; }
 export function semantics_version(): u32 { return SEMANTICS_VERSION; }
 
-/** The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced. */
+/**
+ * The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced.
+ */
 export function data_end(): u32 { return mapIsRight() ? <u32>__heap_base : 0; }
 
 /** Lays out a fresh memory of zeros; it has no plan yet. */
@@ -42,8 +45,8 @@ export function open(memoryBytes: u32, partition: u32, generation: u32): i32 {
 export function plan_room(bytes: u32): u32 { return <u32>poolAllocate(bytes); }
 
 /**
- * Puts the image at `plan` in force. `text` bytes behind `image` are the plan record's body: they are
- * chained into the state when a plan record is pending, and not when a checkpoint is restored.
+ * Puts the image at `plan` in force. `text` bytes behind `image` are the plan record's body: they
+ * are chained into the state when a plan record is pending, and not when a checkpoint is restored.
  */
 export function plan_use(plan: u32, image: u32, text: u32): void {
   const c = control();
@@ -60,7 +63,9 @@ export function plan_use(plan: u32, image: u32, text: u32): void {
 }
 
 /** Applies the chunk of `bytes` in input region 0 or 1. */
-export function turn(region: u32, bytes: u32): i32 { return beginTurn(INPUT_AT + region * CHUNK_BYTES_MAX, bytes); }
+export function turn(region: u32, bytes: u32): i32 {
+  return beginTurn(INPUT_AT + region * CHUNK_BYTES_MAX, bytes);
+}
 export function resume(): i32 { return continueTurn(); }
 
 /** Captures what changed (or all); then `export_next` until 0, then `export_end`. */
@@ -69,7 +74,9 @@ export function export_next(): u32 { return exportNext(); }
 export function export_end(acknowledged: u32): void { exportEnd(acknowledged); }
 
 export function import_chunk(bytes: u32): i32 { return importChunk(bytes); }
-/** After the last chunk: checks that nothing is missing; then, when `state_hash` is right, the end. */
+/**
+ * After the last chunk: checks that nothing is missing; then, when `state_hash` is right, the end.
+ */
 export function import_check(): i32 { return importCheck(); }
 export function import_end(): void { importEnd(); }
 

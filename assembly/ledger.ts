@@ -3,7 +3,9 @@
  * Invariants: records in = stored + partly + duplicate + dedup unknown + too late + rejected +
  * filtered + skipped; readings decoded = stored + those counted by reason.
  */
-import { DURABLE_AT, DURABLE_BYTES, DURABLE_READINGS_AT, DURABLE_RECORDS_AT, Durable, durable } from './memory';
+import {
+  DURABLE_AT, DURABLE_BYTES, DURABLE_READINGS_AT, DURABLE_RECORDS_AT, Durable, durable,
+} from './memory';
 import { stageLedger } from './rows';
 import { DEDUP_UNKNOWN, DUPLICATE, OK, SKIPPED, TOO_LATE } from './shared/status';
 

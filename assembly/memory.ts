@@ -11,8 +11,8 @@
  *    ├ slots · identity index · timer heap · marks        by the memory's size
  *    └ pool: device blocks and the plan image             the rest
  *
- * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or is
- * built anew from them.
+ * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or
+ * is built anew from them.
  */
 import { CHUNK_BYTES_MAX } from './shared/abi';
 import {
@@ -191,7 +191,9 @@ export function nextMarked(mark: u32, from: u32): u32 {
 
 @inline function alignUp(at: usize, to: usize): usize { return (at + to - 1) & ~(to - 1); }
 
-/** Lays out the parts whose size follows the memory's; gives where the pool begins, 0 = too small. */
+/**
+ * Lays out the parts whose size follows the memory's; gives where the pool begins, 0 = too small.
+ */
 export function layOut(memoryBytes: usize): usize {
   const c = control();
   if (memoryBytes < VARIABLE_AT + 4096 * KIB) return 0;

@@ -2,11 +2,11 @@
  * The pool: blocks of any size, for devices and the plan image. Two-level segregated fit with
  * boundary tags, so that neighbours merge when freed: a fleet whose devices all grow wastes little.
  *
- *   block   0 ┌ bytes u32, of the whole block; lowest bit: 1 = free ┬ address of the one before u32 ┐
- *           8 ├ content, or in a free block: next free u32, previous free u32 …                     ┤
+ *   block   0 ┌ bytes u32 of it all, lowest bit 1 = free ┬ address of the one before u32 ┐
+ *           8 ├ content; in a free block: next free u32, previous free u32 …             ┤
  *
- * In: sizes in bytes. Out: addresses of contents, multiples of 8. Invariant: two free blocks never lie side
- * by side. Where a block lies is no state: only its content is.
+ * In: sizes in bytes. Out: addresses of contents, multiples of 8. Invariant: two free blocks never
+ * lie side by side. Where a block lies is no state: only its content is.
  */
 import { POOL_AT, control } from './memory';
 
@@ -23,7 +23,10 @@ const HEADS_AT: usize = POOL_AT + 64;
 @inline function sizeOf(block: usize): usize { return load<u32>(block) & ~7; }
 @inline function isFree(block: usize): bool { return (load<u32>(block) & 1) != 0; }
 @inline function before(block: usize): usize { return load<u32>(block, 4); }
-@inline function setSize(block: usize, bytes: usize, free: u32): void { store<u32>(block, <u32>bytes | free); }
+@inline
+function setSize(block: usize, bytes: usize, free: u32): void {
+  store<u32>(block, <u32>bytes | free);
+}
 @inline function setBefore(block: usize, other: usize): void { store<u32>(block, <u32>other, 4); }
 @inline function nextFree(block: usize): usize { return load<u32>(block, 8); }
 @inline function previousFree(block: usize): usize { return load<u32>(block, 12); }
@@ -76,7 +79,10 @@ function blockBytes(bytes: usize): usize {
   return whole < BLOCK_MIN ? BLOCK_MIN : whole;
 }
 
-/** A free block of at least `bytes` in all, 0 when there is none. Looks only into classes that fit surely. */
+/**
+ * A free block of at least `bytes` in all, 0 when there is none. Looks only into classes that fit
+ * surely.
+ */
 function find(bytes: usize): usize {
   let coarse = coarseOf(bytes);
   const rounded = bytes + (<usize>1 << (coarse - FINE_BITS)) - 1;
@@ -151,4 +157,7 @@ export function poolFree(content: usize): void {
 }
 
 /** Bytes that the content may use. */
-@inline export function poolRoom(content: usize): usize { return sizeOf(content - TAG_BYTES) - TAG_BYTES; }
+@inline
+export function poolRoom(content: usize): usize {
+  return sizeOf(content - TAG_BYTES) - TAG_BYTES;
+}

@@ -1,8 +1,8 @@
 /**
  * One record, from its identity to its terminal state (README, "One record"):
  *
- *   identity ─► skip list ─► allowed ─► channel ─► decode ─► room ─► device ─► dedup ─► samples ─► end
- *      └───────────┴────────────┘ the device is not reached       └── status: no samples
+ *   identity ─► skips ─► allowed ─► channel ─► decode ─► room ─► device ─► dedup ─► samples
+ *      └──────────┴─────────┴─ its device is not reached            └─ status: no samples
  *
  * Everything that may need memory is asked for before anything is changed, so that a record fits
  * completely or the turn stops in front of it. Samples are in sample.ts.
@@ -19,8 +19,7 @@ import {
 import { countRecord } from './ledger';
 import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
 import {
-  planDeadLettersPerDeviceMinute, planDedupHorizonMs, planDeviceAllowed, planDevicesMax,
-  planFindChannel, planIdsPerDevice,
+  planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel,
 } from './plan';
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
@@ -173,7 +172,7 @@ function roomFits(record: Record, isNew: bool): bool {
   let growth = sectionGrowth(device, record.channel, samples, OPEN_WINDOWS_MAX);
   if (record.keyKind == KEY_BOOT) growth += BOOT_GROWTH;
   if (record.keyKind == KEY_EVENT_ID) {
-    growth += ringGrowth(device, planIdsPerDevice(control().plan), record.idBytes);
+    growth += ringGrowth(device, record.idBytes);
   }
   return growthFits(isNew ? REGISTER_BYTES : device.bytes, growth);
 }
@@ -228,16 +227,10 @@ export function closeRecord(record: Record): void {
 }
 
 function remember(record: Record): void {
-  const plan = control().plan;
   if (record.keyKind == KEY_BOOT) {
-    rememberBoot(
-      record.slot, record.bootId, record.sequence, record.event, turnOf().sequence,
-    );
+    rememberBoot(record.slot, record.bootId, record.sequence, record.event);
   } else if (record.keyKind == KEY_EVENT_ID) {
-    rememberId(
-      record.slot, record.idAt, record.idBytes, record.event, planIdsPerDevice(plan),
-      planDedupHorizonMs(plan),
-    );
+    rememberId(record.slot, record.idAt, record.idBytes, record.event);
   }
 }
 

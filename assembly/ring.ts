@@ -5,20 +5,27 @@
  *   ring ┌ fingerprint u32 × capacity (0 = free) ┬ length u8 × capacity ┬ entry × capacity ┐
  *   entry ┌ event time i64 ┬ log time i64 ┬ id, zeros up to the stride ┐
  *
- * The capacity is a multiple of 8 and doubles; the stride is the longest id's length so far, rounded
- * up to 8. Growing puts the oldest entry first.
+ * The capacity is a multiple of 8 and doubles; the stride is the longest id's length so far,
+ * rounded up to 8. Growing puts the oldest entry first.
  */
 import { DEDUP_UNKNOWN, DUPLICATE, OK } from './shared/status';
 import { Device, aligned, deviceOf, insertBytes, removeBytes, ringOf } from './device';
-import { durable } from './memory';
+import { control, durable } from './memory';
+import { planDedupHorizonMs, planIdsPerDevice } from './plan';
 import { equalBytes, nameHash } from './text';
 
 const CAPACITY_FIRST: u32 = 8;
 const TIMES_BYTES: u32 = 16;
 
 @inline function entryBytes(stride: u32): u32 { return TIMES_BYTES + stride; }
-@inline function ringSize(capacity: u32, stride: u32): u32 { return capacity * (5 + entryBytes(stride)); }
-@inline function lengthAt(ring: usize, capacity: u32, place: u32): usize { return ring + (<usize>capacity << 2) + place; }
+@inline
+function ringSize(capacity: u32, stride: u32): u32 {
+  return capacity * (5 + entryBytes(stride));
+}
+@inline
+function lengthAt(ring: usize, capacity: u32, place: u32): usize {
+  return ring + (<usize>capacity << 2) + place;
+}
 @inline
 function entryAt(ring: usize, capacity: u32, stride: u32, place: u32): usize {
   return ring + <usize>capacity * 5 + <usize>place * entryBytes(stride);
@@ -36,7 +43,8 @@ function grown(capacity: u32, idsMax: u32): u32 {
 }
 
 /** What remembering an id may add to the block, a ring in the making beside the old one. */
-export function ringGrowth(device: Device, idsMax: u32, idBytes: u32): usize {
+export function ringGrowth(device: Device, idBytes: u32): usize {
+  const idsMax = planIdsPerDevice(control().plan);
   const stride = max(device.ringStride, aligned(idBytes));
   const full = device.ringCount == device.ringCapacity;
   if (!full && stride == device.ringStride) return 0;
@@ -120,17 +128,17 @@ function reshape(slot: u32, capacity: u32, stride: u32): void {
   device.ringHead = 0;
 }
 
-/** Enters an id that `judgeId` found new; `horizonMs` is how long ids are remembered in log time. */
-export function rememberId(
-  slot: u32, id: usize, bytes: u32, event: i64, idsMax: u32, horizonMs: i64,
-): void {
+/** Enters an id that `judgeId` found new. */
+export function rememberId(slot: u32, id: usize, bytes: u32, event: i64): void {
+  const idsMax = planIdsPerDevice(control().plan);
   const now = durable().logClock;
+  const horizon = now - planDedupHorizonMs(control().plan);
   let device = deviceOf(slot);
   while (device.ringCount > 0) {
     const oldest = entryAt(
       ringOf(device), device.ringCapacity, device.ringStride, device.ringHead,
     );
-    if (device.ringCount < idsMax && load<i64>(oldest, 8) >= now - horizonMs) break;
+    if (device.ringCount < idsMax && load<i64>(oldest, 8) >= horizon) break;
     evictOldest(device);
   }
   const stride = max(device.ringStride, aligned(bytes));

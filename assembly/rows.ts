@@ -1,25 +1,26 @@
 /**
  * Staged rows: what a turn writes, row by row, until it is sealed into blocks. A row is linked into
- * its table's list; rows of windows and devices also into the list of facts (they are the facts), rows
- * of dead letters are the dead letters. Layouts: shared/control.ts, sample rows below.
+ * its table's list; rows of windows and devices also into the list of facts (they are the facts),
+ * rows of dead letters are the dead letters. Layouts: shared/control.ts, sample rows below.
  *
  * `sealBytes` is kept as an upper bound of the finished blocks, so that a full region is noticed
  * between two units of work (`rowsFull`), never in the middle of one.
  */
 import {
-  channelId, channelMetricCount, channelName, channelNameBytes, channelTable, metricAt, metricName,
-  metricNameBytes, windowRetentionMs, windowTable, channelRetentionMs,
+  channelId, channelMetricCount, channelRetentionMs, channelTable, channelWindowCount, metricAt,
+  metricName, metricNameBytes, windowLengthMs, windowRetentionMs, windowTable,
 } from './channel';
 import { Device, identityOf } from './device';
 import {
-  Control, DURABLE_AT, DURABLE_BYTES, NONE, OUTPUT_BYTES, OUTPUT_RESERVE, STAGE_AT, STAGE_BYTES,
+  DURABLE_AT, DURABLE_BYTES, NONE, OUTPUT_BYTES, OUTPUT_RESERVE, STAGE_AT, STAGE_BYTES,
   STAGE_RESERVE, STAGE_TABLES_AT, control, durable,
 } from './memory';
 import {
-  planDeadLetterRetentionMs, planStatusText, planTableColumnBytes, planTableColumnCount,
+  planChannelById, planDeadLetterRetentionMs, planStatusText, planTableColumnBytes,
+  planTableColumnCount,
 } from './plan';
 import {
-  Accumulator, Cell, Latest, Section, WindowState, accumulatorAt, latestAt, sectionAt,
+  Accumulator, Cell, Section, accumulatorAt, latestAt, sectionAt, windowStateAt,
 } from './series';
 import { DEAD_LETTER_SAMPLE_BYTES } from './shared/abi';
 import * as C from './shared/control';
@@ -57,7 +58,10 @@ const EXPIRES_NEVER: u32 = 0xffffffff;
 /** Numbers of columns and varints in front of a block. */
 const BLOCK_HEAD_BYTES: u32 = 16;
 
-@inline export function stageTable(table: u32): StageTable { return changetype<StageTable>(STAGE_TABLES_AT + (<usize>table << 4)); }
+@inline
+export function stageTable(table: u32): StageTable {
+  return changetype<StageTable>(STAGE_TABLES_AT + (<usize>table << 4));
+}
 
 /** True when the next unit of work might not fit: seal and hand over first. */
 @inline
@@ -136,11 +140,15 @@ export function stageSample(device: Device, channel: usize, event: i64, received
   return row;
 }
 
-/** A window's row and fact. `window` is its index in the plan. */
+/** Row and fact of a cell; none when the plan no longer has a window of that length. */
 export function stageWindow(
-  device: Device, sectionAt: usize, channel: usize, window: u32, state: WindowState, cellAt: usize,
+  device: Device, sectionAt: usize, stored: u32, cellAt: usize,
 ): void {
   const section = changetype<Section>(sectionAt);
+  const channel = planChannelById(control().plan, section.channel);
+  const lengthMs = windowStateAt(sectionAt, stored).lengthMs;
+  const window = plannedWindow(channel, lengthMs);
+  if (window < 0) return;
   let present: u32 = 0;
   for (let i: u32 = 0; i < section.metricCount; i++) {
     if (accumulatorAt(cellAt, i).count > 0) present++;
@@ -157,7 +165,7 @@ export function stageWindow(
   store<u64>(row, turn.sequence, C.WINDOW_ROW_SEQUENCE_AT);
   store<i64>(row, section.watermark, C.WINDOW_ROW_WATERMARK_AT);
   store<i64>(row, durable().logClock, C.WINDOW_ROW_LOG_TIME_AT);
-  store<i64>(row, state.lengthMs, C.WINDOW_ROW_LENGTH_AT);
+  store<i64>(row, lengthMs, C.WINDOW_ROW_LENGTH_AT);
   store<u32>(row, turn.emissionOrdinal++, C.WINDOW_ROW_ORDINAL_AT);
   store<u32>(row, cell.revision, C.WINDOW_ROW_REVISION_AT);
   store<u32>(row, channelId(channel), C.WINDOW_ROW_CHANNEL_AT);
@@ -176,6 +184,15 @@ export function stageWindow(
   }
   memory.copy(row + identityAt, identityOf(device), device.identityBytes);
   addFact(row, C.ROW_WINDOW);
+}
+
+/** Index in the plan of the window with that length, −1 when it has none. */
+function plannedWindow(channel: usize, lengthMs: i64): i32 {
+  const windows = channelWindowCount(channel);
+  for (let i: u32 = 0; i < windows; i++) {
+    if (windowLengthMs(channel, i) == lengthMs) return <i32>i;
+  }
+  return -1;
 }
 
 function stageAggregate(at: usize, ordinal: u32, start: i64, accumulator: Accumulator): void {

@@ -3,8 +3,8 @@
  * reading. One sample is one unit of work: what it stages is bounded (memory.ts, STAGE_RESERVE).
  */
 import {
-  channelAgePolicy, channelClockPolicy, channelIdleMs, channelLatenessMs,
-  channelMaxAgeMs, channelMaxClockSkewMs, channelRetentionMs, channelTimeRequired,
+  channelAgePolicy, channelClockPolicy, channelLatenessMs, channelMaxAgeMs, channelMaxClockSkewMs,
+  channelRetentionMs, channelTimeRequired,
 } from './channel';
 import { Reading, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt } from './decoded';
 import { deviceOf } from './device';
@@ -51,8 +51,8 @@ function applySample(record: Record, index: u32): void {
   }
   const accepted = acceptReadings(record, sample);
   if (accepted == 0) return;
-  const late = accepted < sample.readingCount ? FLAG_PARTLY : 0;
-  storeSample(record, index, event, late | (present ? 0 : FLAG_TIME_RECEIVED));
+  const partly = accepted < sample.readingCount ? FLAG_PARTLY : 0;
+  storeSample(record, index, event, partly | (present ? 0 : FLAG_TIME_RECEIVED));
   countStored(accepted);
   record.stored += accepted;
   deviceOf(record.slot).readings += accepted;
@@ -112,7 +112,7 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   store<u64>(row, fillValues(row, at, index, event), SAMPLE_ROW_PRESENCE_AT);
   if (event > device.lastEvent) device.lastEvent = event;
   section.lastLog = durable().logClock;
-  foldSample(slot, offset, channel, index, event);
+  foldSample(slot, offset, index, event);
   moveWatermark(slot, offset, channel, event);
   scheduleDevice(slot);
 }

@@ -1,15 +1,16 @@
 /**
  * Seals staged rows into Native blocks: one per table that has rows, columns in the order of
- * src/model/table.ts. In: the stage tables. Out: descriptors at BLOCKS_AT, block bytes in the output
- * region, emptied lists. Facts and dead letters stay where they were staged until the next call.
+ * src/model/table.ts. In: the stage tables. Out: descriptors at BLOCKS_AT, block bytes in the
+ * output region, emptied lists. Facts and dead letters stay where they were staged until the next
+ * call.
  */
 import {
   fill1, fill2, fill4, fillText, nextRow, put1, put4, put8, putFarTexts, putHead, putTexts,
   putVarint, putVersion,
 } from './block';
 import {
-  channelMetricCount, channelName, channelNameBytes, channelTable, metricAt, metricKind, metricName,
-  metricNameBytes,
+  channelMetricCount, channelName, channelNameBytes, channelTable, metricAt, metricKind,
+  metricName, metricNameBytes,
 } from './channel';
 import {
   BLOCKS_AT, DURABLE_READINGS_AT, DURABLE_RECORDS_AT, Durable, OUTPUT_AT, OUTPUT_BYTES, control,
@@ -22,7 +23,7 @@ import {
 import * as R from './rows';
 import { KIND_BOOLEAN } from './shared/abi';
 import * as C from './shared/control';
-import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_FIRST_OTHER, TABLE_LEDGER } from './shared/plan-layout';
+import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
 import { turnOf } from './work';
 
@@ -107,7 +108,7 @@ function putSamples(out: usize, list: R.StageTable, table: u32, channel: usize):
   return out;
 }
 
-// --- windows -------------------------------------------------------------------------------------------
+// --- windows ----------------------------------------------------------------------------------
 @inline function metricsOf(row: usize): u32 { return load<u32>(row, C.WINDOW_ROW_METRIC_COUNT_AT); }
 
 function putWindows(out: usize, list: R.StageTable, table: u32): usize {
@@ -122,9 +123,7 @@ function putWindows(out: usize, list: R.StageTable, table: u32): usize {
   out = put8(putHead(out, table, 5), head, C.WINDOW_ROW_START_AT);
   out = put8(putHead(out, table, 6), head, C.WINDOW_ROW_FRAGMENT_AT);
   out = putHead(out, table, 7);
-  out = putVersion(
-    out, head, C.WINDOW_ROW_SEQUENCE_AT, C.WINDOW_ROW_ORDINAL_AT, generation(),
-  );
+  out = putVersion(out, head, C.WINDOW_ROW_SEQUENCE_AT, C.WINDOW_ROW_ORDINAL_AT);
   out = fill1(putHead(out, table, 8), rows, 0);
   out = putMetricNames(putEnds(putHead(out, table, 9), head), head);
   // count, sum, min, max, first, first_time, first_sequence, last, …, mean, m2: as staged.
@@ -196,7 +195,7 @@ function putMetricNames(out: usize, head: usize): usize {
   return out;
 }
 
-// --- ledger, dead letters, devices -----------------------------------------------------------------------
+// --- ledger, dead letters, devices ------------------------------------------------------------
 function putLedger(out: usize, list: R.StageTable): usize {
   const head = list.head;
   const plan = control().plan;
@@ -206,7 +205,7 @@ function putLedger(out: usize, list: R.StageTable): usize {
   out = fill2(putHead(out, TABLE_LEDGER, 1), list.rows, control().partition);
   out = put8(putHead(out, TABLE_LEDGER, 2), head, counters + offsetof<Durable>('block'));
   out = putHead(out, TABLE_LEDGER, 3);
-  out = putVersion(out, head, R.LEDGER_ROW_SEQUENCE_AT, R.LEDGER_ROW_ORDINAL_AT, generation());
+  out = putVersion(out, head, R.LEDGER_ROW_SEQUENCE_AT, R.LEDGER_ROW_ORDINAL_AT);
   out = fill1(putHead(out, TABLE_LEDGER, 4), list.rows, 0);
   // messages … samples_stored stand in the header in the order of the columns.
   const first = counters + offsetof<Durable>('messages');
@@ -291,9 +290,7 @@ function putDevices(out: usize, list: R.StageTable): usize {
   }
   out = fill2(putHead(out, table, 3), rows, control().partition);
   out = putHead(out, table, 4);
-  out = putVersion(
-    out, head, C.DEVICE_ROW_SEQUENCE_AT, C.DEVICE_ROW_ORDINAL_AT, generation(),
-  );
+  out = putVersion(out, head, C.DEVICE_ROW_SEQUENCE_AT, C.DEVICE_ROW_ORDINAL_AT);
   out = fill1(putHead(out, table, 5), rows, 0);
   // first_seen, last_seen, last_event_time, records, readings, rejected, duplicates: as staged.
   for (let i: u32 = 0; i < 7; i++) {

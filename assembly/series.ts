@@ -5,13 +5,11 @@
  *   section ┌ Section ┬ WindowState × windows ┬ Latest × metrics ┬ cells of window 0 ┬ of 1 … ┐
  *   cell    ┌ Cell ┬ Accumulator × metrics ┐            ascending by (start, fragment)
  *
- * A section follows the plan when a record of its channel is stored (`conform`): new metrics widen it,
- * windows that the plan no longer has are dropped, new ones are added. Timers and flush points take
- * it as it is, which is why a window remembers its length.
+ * A section follows the plan when a record of its channel is stored (`conform`): new metrics widen
+ * it, windows that the plan no longer has are dropped, new ones are added. Timers and flush points
+ * take it as it is, which is why a window remembers its length.
  */
-import {
-  channelMetricCount, channelWindowCount, channelId, windowLengthMs,
-} from './channel';
+import { channelMetricCount, channelWindowCount, channelId, windowLengthMs } from './channel';
 import { Device, channelsOf, deviceOf, insertBytes, removeBytes } from './device';
 import { NONE } from './memory';
 
@@ -132,7 +130,9 @@ export function findSection(device: Device, channel: u32): usize {
   return 0;
 }
 
-/** Bytes that the channel's section may need beyond what it has, `samples` cells opened included. */
+/**
+ * Bytes that the channel's section may need beyond what it has, `samples` cells opened included.
+ */
 export function sectionGrowth(device: Device, channel: usize, samples: u32, cellsMax: u32): usize {
   const metrics = channelMetricCount(channel);
   const windows = channelWindowCount(channel);

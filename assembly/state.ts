@@ -2,11 +2,11 @@
  * State out of and into the memory, and its hash. State is `Durable` and the device blocks by slot.
  *
  *   chunk  ┌ magic u32 ┬ bytes u32 ┬ semantics u32 ┬ pieces u32 ┬ pieces … ┐
- *   piece  ┌ slot u32 ┬ block bytes u32 ┬ offset u32 ┬ bytes u32 ┬ bytes of the block or of Durable ┐
+ *   piece  ┌ slot u32 ┬ block bytes u32 ┬ offset u32 ┬ bytes u32 ┬ part of a block or Durable ┐
  *
- * A chunk has at most EXPORT_CHUNK_BYTES; a larger block is split over several. The last chunk of an
- * export ends with the header piece. Marks: a device that changed is marked, an export captures the
- * marks, and they are gone only when the export was acknowledged.
+ * A chunk has at most EXPORT_CHUNK_BYTES; a larger block is split over several. The last chunk of
+ * an export ends with the header piece. Marks: a device that changed is marked, an export captures
+ * the marks, and they are gone only when the export was acknowledged.
  */
 import { Device, deviceOf, indexDevice } from './device';
 import {
@@ -27,7 +27,7 @@ const PIECE_BYTES: usize = 16;
 /** Slot of the piece that holds `Durable`. */
 const HEADER_SLOT: u32 = 0xffffffff;
 
-// --- export --------------------------------------------------------------------------------------------
+// --- export -----------------------------------------------------------------------------------
 /** Captures the marks; 1 = all devices are exported, not only the marked ones. */
 export function exportBegin(all: u32): void {
   const c = control();
@@ -99,7 +99,7 @@ export function exportEnd(acknowledged: u32): void {
   }
 }
 
-// --- import --------------------------------------------------------------------------------------------
+// --- import -----------------------------------------------------------------------------------
 /** Applies the chunk of `bytes` at EXPORT_AT. Later chunks win. */
 export function importChunk(bytes: u32): i32 {
   if (bytes < <u32>HEAD_BYTES || load<u32>(EXPORT_AT) != MAGIC) return RESULT_STATE_BAD;
@@ -174,7 +174,7 @@ export function importEnd(): void {
   rebuildTimers();
 }
 
-// --- hash ----------------------------------------------------------------------------------------------
+// --- hash -------------------------------------------------------------------------------------
 const SEED: u64 = 0x9e3779b97f4a7c15;
 const FACTOR: u64 = 0xff51afd7ed558ccd;
 

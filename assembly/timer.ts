@@ -18,7 +18,10 @@ class Timer {
   zero: u32;
 }
 
-@inline function timerAt(place: u32): Timer { return changetype<Timer>(control().heap + <usize>place * HEAP_BYTES); }
+@inline
+function timerAt(place: u32): Timer {
+  return changetype<Timer>(control().heap + <usize>place * HEAP_BYTES);
+}
 
 @inline
 function earlier(left: Timer, right: Timer): bool {
@@ -147,14 +150,15 @@ function fireChannel(slot: u32, deadline: i64): void {
     const at = sectionAt(device, i);
     const section = changetype<Section>(at);
     if (section.unfired == 0 || deadlineOf(section) != deadline) continue;
-    const channel = planChannelById(control().plan, section.channel);
-    fireCells(slot, at - changetype<usize>(device), channel, i64.MAX_VALUE);
+    fireCells(slot, at - changetype<usize>(device), i64.MAX_VALUE);
     touchDevice(slot);
     return;
   }
 }
 
-/** True when some device has unfired windows. Drops entries on the way that are no longer needed. */
+/**
+ * True when some device has unfired windows. Drops entries on the way that are no longer needed.
+ */
 export function timersPending(): bool {
   const c = control();
   while (c.heapCount > 0) {

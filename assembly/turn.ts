@@ -3,8 +3,8 @@
  *
  *   ENTRY ─► TIMERS ─► BODY ─► RECORDS ⇄ SAMPLES ─► FLUSH ─► END ─► next entry
  *
- * The phase and its cursors lie in `Turn`, so that a full output region can stop the turn between any
- * two units of work and `resume` goes on there. All control flow of the kernel is in this file.
+ * The phase and its cursors lie in `Turn`, so that a full output region can stop the turn between
+ * any two units of work and `resume` goes on there. All control flow of the kernel is in this file.
  */
 import { batchIsValid, readRecord } from './batch';
 import * as E from './entry';

@@ -9,16 +9,14 @@
  *
  * In: offsets of sections, since opening and evicting move what lies behind. Out: staged rows.
  */
-import {
-  channelLatenessMs, channelOutOfOrderMs, channelWindowCount, windowLengthMs,
-} from './channel';
+import { channelLatenessMs, channelOutOfOrderMs } from './channel';
 import { DECODED_AT, NONE } from './memory';
 import { DEVICE_UNVISITED, Device, deviceOf, unvisited } from './device';
 import { readingAt, sampleAt } from './decoded';
 import { canonical, stageWindow } from './rows';
 import {
-  ACCUMULATOR_BYTES, Accumulator, CELL_DIRTY, CELL_EMITTED, CELL_FIRED, Cell, Section, WindowState,
-  accumulatorAt, cellBytes, cellsOf, insertInSection, removeCell, windowStateAt,
+  Accumulator, CELL_DIRTY, CELL_EMITTED, CELL_FIRED, Cell, Section, accumulatorAt, cellBytes,
+  cellsOf, insertInSection, removeCell, windowStateAt,
 } from './series';
 import { KIND_INTEGER, KIND_BOOLEAN, OPEN_WINDOWS_MAX } from './shared/abi';
 import { OK } from './shared/status';
@@ -36,16 +34,14 @@ function startOf(time: i64, length: i64): i64 {
   return rest < 0 ? time - rest - length : time - rest;
 }
 
-// --- fold --------------------------------------------------------------------------------------------
+// --- fold -------------------------------------------------------------------------------------
 /** Folds the accepted readings of a sample into every window of its channel. */
-export function foldSample(
-  slot: u32, offset: usize, channel: usize, sampleIndex: u32, event: i64,
-): void {
-  const windows = channelWindowCount(channel);
+export function foldSample(slot: u32, offset: usize, sampleIndex: u32, event: i64): void {
+  const windows = changetype<Section>(sectionOf(slot, offset)).windowCount;
   const sample = sampleAt(DECODED_AT, sampleIndex);
   const sequence = turnOf().sequence;
   for (let window: u32 = 0; window < windows; window++) {
-    const cell = openCell(slot, offset, channel, window, event);
+    const cell = openCell(slot, offset, window, event);
     const at = <u32>(event - changetype<Cell>(cell).start);
     for (let i: u32 = 0; i < sample.readingCount; i++) {
       const reading = readingAt(DECODED_AT, sample.readingFirst + i);
@@ -87,17 +83,15 @@ function fold(a: Accumulator, value: f64, at: u32, sequence: u64): void {
 }
 
 /** The newest cell of the time's window, opened when there is none; touched, and dirty if fired. */
-function openCell(slot: u32, offset: usize, channel: usize, window: u32, event: i64): usize {
-  const length = windowLengthMs(channel, window);
-  const start = startOf(event, length);
-  let index = placeOf(sectionOf(slot, offset), window, start);
+function openCell(slot: u32, offset: usize, window: u32, event: i64): usize {
+  const start = startOf(event, windowStateAt(sectionOf(slot, offset), window).lengthMs);
+  const index = placeOf(sectionOf(slot, offset), window, start);
   let at = cellAt(sectionOf(slot, offset), window, index - 1);
   if (index == 0 || changetype<Cell>(at).start != start) {
     if (windowStateAt(sectionOf(slot, offset), window).cellCount == OPEN_WINDOWS_MAX) {
-      makeRoom(slot, offset, channel, window);
-      index = placeOf(sectionOf(slot, offset), window, start);
+      makeRoom(slot, offset, window);
     }
-    at = insertCell(slot, offset, window, index, start);
+    at = insertCell(slot, offset, window, start);
   }
   const device = deviceOf(slot);
   const section = changetype<Section>(sectionOf(slot, offset));
@@ -126,9 +120,9 @@ function placeOf(section: usize, window: u32, start: i64): u32 {
   return index;
 }
 
-function insertCell(slot: u32, offset: usize, window: u32, index: u32, start: i64): usize {
+function insertCell(slot: u32, offset: usize, window: u32, start: i64): usize {
   let section = sectionOf(slot, offset);
-  const place = cellAt(section, window, index) - section;
+  const place = cellAt(section, window, placeOf(section, window, start)) - section;
   insertInSection(
     slot, offset, place, cellBytes(changetype<Section>(section).metricCount),
   );
@@ -151,7 +145,7 @@ function insertCell(slot: u32, offset: usize, window: u32, index: u32, start: i6
 }
 
 /** Emits, if need be, and evicts the lowest fired cell, or the lowest if none is fired. */
-function makeRoom(slot: u32, offset: usize, channel: usize, window: u32): void {
+function makeRoom(slot: u32, offset: usize, window: u32): void {
   const section = sectionOf(slot, offset);
   const count = windowStateAt(section, window).cellCount;
   let index: u32 = 0;
@@ -162,7 +156,7 @@ function makeRoom(slot: u32, offset: usize, channel: usize, window: u32): void {
   if (index == count) index = 0;
   const cell = changetype<Cell>(cellAt(section, window, index));
   if ((cell.flags & (CELL_FIRED | CELL_DIRTY)) != CELL_FIRED) {
-    emit(deviceOf(slot), section, channel, window, changetype<usize>(cell));
+    emit(deviceOf(slot), section, window, changetype<usize>(cell));
   }
   evict(slot, offset, window, index);
 }
@@ -175,9 +169,9 @@ function evict(slot: u32, offset: usize, window: u32, index: u32): void {
   removeCell(slot, offset, window, index);
 }
 
-// --- emission ------------------------------------------------------------------------------------------
-/** Stages the cell with its next revision; silently when the plan no longer has the window. */
-function emit(device: Device, section: usize, channel: usize, window: u32, at: usize): void {
+// --- emission ---------------------------------------------------------------------------------
+/** Stages the cell with its next revision. */
+function emit(device: Device, section: usize, window: u32, at: usize): void {
   const cell = changetype<Cell>(at);
   if ((cell.flags & CELL_EMITTED) != 0) cell.revision++;
   cell.flags |= CELL_EMITTED;
@@ -186,22 +180,11 @@ function emit(device: Device, section: usize, channel: usize, window: u32, at: u
     changetype<Section>(section).dirty--;
     device.dirty--;
   }
-  const state = windowStateAt(section, window);
-  const planned = plannedWindow(channel, state.lengthMs);
-  if (planned >= 0) stageWindow(device, section, channel, planned, state, at);
-}
-
-/** Index in the plan of the window with that length, −1 when it has none. */
-function plannedWindow(channel: usize, lengthMs: i64): i32 {
-  const windows = channelWindowCount(channel);
-  for (let i: u32 = 0; i < windows; i++) {
-    if (windowLengthMs(channel, i) == lengthMs) return <i32>i;
-  }
-  return -1;
+  stageWindow(device, section, window, at);
 }
 
 /** Fires and emits the unfired cells that end at or before `limit`, in order. */
-export function fireCells(slot: u32, offset: usize, channel: usize, limit: i64): void {
+export function fireCells(slot: u32, offset: usize, limit: i64): void {
   const at = sectionOf(slot, offset);
   const section = changetype<Section>(at);
   if (section.unfired == 0) return;
@@ -217,7 +200,7 @@ export function fireCells(slot: u32, offset: usize, channel: usize, limit: i64):
       cell.flags |= CELL_FIRED;
       section.unfired--;
       device.unfired--;
-      emit(device, at, channel, window, cells);
+      emit(device, at, window, cells);
       unvisited(device, DEVICE_UNVISITED);
     }
   }
@@ -230,7 +213,7 @@ export function moveWatermark(slot: u32, offset: usize, channel: usize, event: i
   const bound = min(section.maxEvent, turnOf().stampMs) - channelOutOfOrderMs(channel) - 1;
   if (bound <= section.watermark) return;
   section.watermark = bound;
-  fireCells(slot, offset, channel, bound);
+  fireCells(slot, offset, bound);
 }
 
 /** Flush point: emits the dirty cells of a section, then evicts what need not stay. */
@@ -243,7 +226,7 @@ export function flushCells(slot: u32, offset: usize, channel: usize): void {
     let cells = cellsOf(at, window);
     for (let i: u32 = 0; i < state.cellCount; i++, cells += bytes) {
       if ((changetype<Cell>(cells).flags & CELL_DIRTY) == 0) continue;
-      emit(deviceOf(slot), at, channel, window, cells);
+      emit(deviceOf(slot), at, window, cells);
     }
   }
   for (let window: u32 = 0; window < section.windowCount; window++) {

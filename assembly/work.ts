@@ -77,7 +77,11 @@ export class Record {
   rejected: u32;
   /** Greatest event time over its samples, received when it has none. */
   event: i64;
-  zero: u64;
+  /** Headers of a native publish, and the length of the value found last. */
+  headersAt: usize;
+  headersBytes: u32;
+  valueBytes: u32;
+  zero: u32;
 }
 
 export const KEY_INVALID: u32 = 3;

@@ -47,7 +47,7 @@ export const SKIPS_MAX = 64;
 /** Bytes of one export chunk at most. */
 export const EXPORT_CHUNK_BYTES = 524288;
 
-// --- result codes of turn, resume and the calls of state.ts ------------------------------------------
+// --- result codes of turn, resume and the calls of state.ts -----------------------------------
 export const RESULT_DONE = 0;
 /** An output region is full: take the outputs, then `resume`. */
 export const RESULT_MORE = 1;
@@ -59,7 +59,7 @@ export const RESULT_CHUNK_BAD = 4;
 /** An import chunk is not one, or of another version, or does not fit together. */
 export const RESULT_STATE_BAD = 5;
 
-// --- rows that become facts and dead letters ------------------------------------------------------------
+// --- rows that become facts and dead letters --------------------------------------------------
 //
 //  every row   0 ┌ next row of its table u32 ┬ bytes u32 ┬ next fact u32 ┬ kind u32 ┐
 //             16 ├ its own fields …                                                 ┤

@@ -2,8 +2,8 @@
  * The kernel's binary: which of the three builds, compiled once, checked, and instantiated over a
  * partition's memory. In: a build's name. Out: a module, and the exports of assembly/index.ts.
  *
- * WebAssembly's own API is used: the module has integers and one imported memory, for which a loader
- * would only add a layer. An instance is cheap (tens of microseconds) and holds nothing.
+ * WebAssembly's own API is used: the module has integers and one imported memory, for which a
+ * loader would only add a layer. An instance is cheap (tens of microseconds) and holds nothing.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,25 +15,31 @@ import { OperatingError } from '../model/error.ts';
 
 export type KernelBuild = 'auto' | 'simd' | 'scalar' | 'debug';
 
-/** Neither TypeScript's es2023 library nor Node's types describe what we use of it. */
-declare global {
-  namespace WebAssembly {
-    class Module {
-      constructor(bytes: Uint8Array);
-      readonly brand: 'module';
-    }
-    class Memory {
-      constructor(limits: { initial: number; maximum: number; shared: boolean });
-      readonly buffer: SharedArrayBuffer;
-    }
-    class Instance {
-      constructor(module: Module, imports: object);
-      readonly exports: object;
-    }
-    class RuntimeError extends Error {}
-    function validate(bytes: Uint8Array): boolean;
-  }
+/** A compiled build; may be handed to worker threads. */
+export interface KernelModule {
+  readonly brand?: 'module';
 }
+
+/** The shared memory of one partition; may be handed to worker threads. */
+export interface KernelMemory {
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** What is used of it: neither TypeScript's es2023 library nor Node's types describe it. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => KernelModule;
+  readonly Memory: new (limits: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: boolean;
+  }) => KernelMemory;
+  readonly Instance: new (module: KernelModule, imports: object) => { readonly exports: object };
+  readonly RuntimeError: new (message: string) => Error;
+  validate(bytes: Uint8Array): boolean;
+};
+
+/** The engine's API, typed, for those who compile parts of the kernel themselves. */
+export const webAssembly = WebAssembly;
 
 /** Exports of assembly/index.ts. All numbers are u32; results are RESULT_ codes. */
 export interface KernelExports {
@@ -54,6 +60,8 @@ export interface KernelExports {
   state_hash(): void;
 }
 
+/** Enough to hold the module's own data. */
+const PROBE_PAGES = 8;
 const FILES = { simd: 'release.wasm', scalar: 'scalar.wasm', debug: 'debug.wasm' } as const;
 
 /** A module of one function that uses a vector: valid only where SIMD is. */
@@ -63,7 +71,7 @@ const SIMD_PROBE = new Uint8Array([
 ]);
 
 /** The compiled module of a build; KERNEL_INCOMPATIBLE when it is missing or of another version. */
-export function loadKernel(build: KernelBuild): WebAssembly.Module {
+export function loadKernel(build: KernelBuild): KernelModule {
   const chosen = build === 'auto' ? (WebAssembly.validate(SIMD_PROBE) ? 'simd' : 'scalar') : build;
   const path = join(projectRoot(), 'build', 'kernel', FILES[chosen]);
   if (!existsSync(path)) {
@@ -84,11 +92,8 @@ function projectRoot(): string {
   return folder;
 }
 
-function check(module: WebAssembly.Module, path: string): void {
-  const probe = instantiate(
-    module,
-    new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true }),
-  );
+function check(module: KernelModule, path: string): void {
+  const probe = instantiate(module, createMemory(PROBE_PAGES));
   const found = probe.abi_version();
   const semantics = probe.semantics_version();
   const dataEnd = probe.data_end();
@@ -104,9 +109,19 @@ function check(module: WebAssembly.Module, path: string): void {
   );
 }
 
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+export function instantiate(module: KernelModule, memory: KernelMemory): KernelExports {
   const env = { memory, abort: onAbort };
   return new WebAssembly.Instance(module, { env }).exports as KernelExports;
+}
+
+/** The full planned size at once, never grown: untouched pages cost nothing. */
+export function createMemory(pages: number): KernelMemory {
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+}
+
+/** A bug of the kernel, as opposed to one of the host. */
+export function isTrap(error: unknown): error is Error {
+  return error instanceof WebAssembly.RuntimeError;
 }
 
 /** The debug build's assertions arrive here; what is thrown is a trap like any other. */

@@ -1,7 +1,7 @@
 /**
- * What a turn left in partition memory, as objects of the model. In: memory and control block after a
- * call, and the plan in force during it. Out: blocks (copied bytes, never looked into), facts and dead
- * letters. Layouts: assembly/shared/control.ts.
+ * What a turn left in partition memory, as objects of the model. In: memory and control block after
+ * a call, and the plan in force during it. Out: blocks (copied bytes, never looked into), facts and
+ * dead letters. Layouts: assembly/shared/control.ts.
  */
 import { KIND_BOOLEAN, KIND_INTEGER } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
@@ -18,6 +18,7 @@ import type {
 } from '../model/fact.ts';
 import type { Plan, PlanChannel, ValueKind } from '../model/plan.ts';
 import type { Identity } from '../model/record.ts';
+import type { KernelMemory } from './binary.ts';
 import { outputTables } from './table-image.ts';
 
 const KINDS: Record<ValueKind, number> = {
@@ -40,7 +41,7 @@ export function namesOf(plan: Plan): Names {
 }
 
 export interface OutputOptions {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: KernelMemory;
   readonly names: Names;
   readonly partition: number;
   readonly generation: number;

@@ -1,9 +1,9 @@
 /**
- * One partition's kernel: its shared memory, the plan in force, and the calls into it. In: chunks and
- * plans. Out: blocks, facts, dead letters, state chunks, the state's hash.
+ * One partition's kernel: its shared memory, the plan in force, and the calls into it. In: chunks
+ * and plans. Out: blocks, facts, dead letters, state chunks, the state's hash.
  *
- * Invariants: at most one turn in flight; nothing else touches the memory meanwhile; a memory in which
- * a turn trapped is never used again (restore a checkpoint into a new one and replay).
+ * Invariants: at most one turn in flight; nothing else touches the memory meanwhile; a memory in
+ * which a turn trapped is never used again (restore a checkpoint into a new one and replay).
  */
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
@@ -12,7 +12,13 @@ import type { KernelOptions, LogChunk, PartitionKernel, TurnOutput } from '../mo
 import { OperatingError } from '../model/error.ts';
 import type { Plan } from '../model/plan.ts';
 import type { LogPosition } from '../model/record.ts';
-import { instantiate, type KernelExports } from './binary.ts';
+import {
+  createMemory,
+  instantiate,
+  type KernelExports,
+  type KernelMemory,
+  type KernelModule,
+} from './binary.ts';
 import { type Names, namesOf, OutputReader } from './output.ts';
 import { planImage } from './plan-image.ts';
 import type { TurnPool } from './pool.ts';
@@ -27,7 +33,7 @@ type Phase = 'ready' | 'more' | 'plan' | 'running' | 'closed' | 'broken';
 export class WasmPartition implements PartitionKernel {
   readonly #options: KernelOptions;
   readonly #pool: TurnPool;
-  readonly #memory: WebAssembly.Memory;
+  readonly #memory: KernelMemory;
   readonly #view: DataView;
   readonly #kernel: KernelExports;
   readonly #memoryBytes: number;
@@ -37,11 +43,11 @@ export class WasmPartition implements PartitionKernel {
   #region = 0;
   #needsResume = false;
 
-  constructor(module: WebAssembly.Module, pool: TurnPool, options: KernelOptions) {
+  constructor(module: KernelModule, pool: TurnPool, options: KernelOptions) {
     const pages = Math.floor(options.memoryBytes / PAGE_BYTES);
     this.#options = options;
     this.#pool = pool;
-    this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.#memory = createMemory(pages);
     this.#view = new DataView(this.#memory.buffer);
     this.#kernel = instantiate(module, this.#memory);
     // The address behind the last byte of 4 GiB has no u32.
@@ -144,7 +150,7 @@ export class WasmPartition implements PartitionKernel {
     this.#phase = 'closed';
   }
 
-  // --- turns -----------------------------------------------------------------------------------------
+  // --- turns ----------------------------------------------------------------------------------
   async #run(call: TurnCall): Promise<TurnOutput> {
     this.#phase = 'running';
     this.#needsResume = false;
@@ -182,7 +188,7 @@ export class WasmPartition implements PartitionKernel {
     };
   }
 
-  // --- plan --------------------------------------------------------------------------------------------
+  // --- plan -----------------------------------------------------------------------------------
   #install(plan: Plan, planText: string): Names {
     const image = planImage(plan);
     const text = Buffer.from(planText, 'utf8');
@@ -195,7 +201,7 @@ export class WasmPartition implements PartitionKernel {
     return namesOf(plan);
   }
 
-  // --- checks --------------------------------------------------------------------------------------------
+  // --- checks ---------------------------------------------------------------------------------
   #control(at: number): number {
     return this.#view.getUint32(C.STATE_BASE + at, true);
   }
@@ -250,7 +256,9 @@ export class WasmPartition implements PartitionKernel {
   }
 }
 
-/** In force until the first plan record: no channels, no devices (assembly/README.md, "Details"). */
+/**
+ * In force until the first plan record: no channels, no devices (assembly/README.md, "Details").
+ */
 function planBefore(log: string): Plan {
   return {
     version: 1,

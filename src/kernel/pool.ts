@@ -1,10 +1,11 @@
 /**
- * Where turns run: in this thread, or in worker threads to which partitions are pinned (a partition's
- * state stays in one core's caches). In: a module and a number of workers. Out: `run`. At most one
- * turn of a partition is in flight; different partitions run side by side.
+ * Where turns run: in this thread, or in worker threads to which partitions are pinned (a
+ * partition's state stays in one core's caches). In: a module and a number of workers. Out: `run`.
+ * At most one turn of a partition is in flight; different partitions run side by side.
  */
 import { Piscina } from 'piscina';
 import { siblingModule } from '../base/sibling.ts';
+import type { KernelModule } from './binary.ts';
 import { runTurn, type TurnCall, type TurnResult } from './worker.ts';
 
 export interface TurnPool {
@@ -13,11 +14,11 @@ export interface TurnPool {
 }
 
 /** `workers` 0: in this thread, which is best on few cores. */
-export function createTurnPool(module: WebAssembly.Module, workers: number): TurnPool {
+export function createTurnPool(module: KernelModule, workers: number): TurnPool {
   return workers === 0 ? inlinePool(module) : workerPool(module, workers);
 }
 
-function inlinePool(module: WebAssembly.Module): TurnPool {
+function inlinePool(module: KernelModule): TurnPool {
   return {
     run: async (_partition, call) => runTurn(module, call),
     stop: async () => {},
@@ -25,7 +26,7 @@ function inlinePool(module: WebAssembly.Module): TurnPool {
 }
 
 /** One single-thread pool per worker: Piscina itself has no affinity. */
-function workerPool(module: WebAssembly.Module, workers: number): TurnPool {
+function workerPool(module: KernelModule, workers: number): TurnPool {
   const filename = siblingModule(import.meta.url, './worker').href;
   const threads = Array.from(
     { length: workers },

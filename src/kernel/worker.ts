@@ -4,10 +4,10 @@
  * everything that lasts is in the memory.
  */
 import { workerData } from 'piscina';
-import { instantiate } from './binary.ts';
+import { instantiate, isTrap, type KernelMemory, type KernelModule } from './binary.ts';
 
 export interface TurnCall {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: KernelMemory;
   /** Input region and bytes of a new chunk; absent to resume. */
   readonly chunk?: { readonly region: number; readonly bytes: number };
 }
@@ -15,16 +15,16 @@ export interface TurnCall {
 export type TurnResult = { readonly code: number } | { readonly trap: string };
 
 export default function run(call: TurnCall): TurnResult {
-  return runTurn((workerData as { module: WebAssembly.Module }).module, call);
+  return runTurn((workerData as { module: KernelModule }).module, call);
 }
 
-export function runTurn(module: WebAssembly.Module, call: TurnCall): TurnResult {
+export function runTurn(module: KernelModule, call: TurnCall): TurnResult {
   const kernel = instantiate(module, call.memory);
   try {
     const { chunk } = call;
     return { code: chunk ? kernel.turn(chunk.region, chunk.bytes) : kernel.resume() };
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) return { trap: error.message };
+    if (isTrap(error)) return { trap: error.message };
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The kernel's Native blocks against a real ClickHouse: every table takes them as declared, and what
- * is read back is what the test's own reader reads from the bytes.
+ * The kernel's Native blocks against a real ClickHouse: every table takes them as declared, and
+ * what is read back is what the test's own reader reads from the bytes.
  */
 import { createClient } from '@clickhouse/client';
 import { expect } from 'chai';
@@ -119,14 +119,12 @@ describe('native blocks', function () {
           await client.command({ query: createTable(table) });
           const own = blocks.filter((block) => block.table === table.name);
           for (const block of own) {
-            const answer = await fetch(
-              `${server.url}/?query=${encodeURIComponent(`INSERT INTO ${table.name} FORMAT Native`)}`,
-              {
-                method: 'POST',
-                body: block.bytes as never,
-                headers: { 'X-ClickHouse-User': username, 'X-ClickHouse-Key': password },
-              },
-            );
+            const insert = encodeURIComponent(`INSERT INTO ${table.name} FORMAT Native`);
+            const answer = await fetch(`${server.url}/?query=${insert}`, {
+              method: 'POST',
+              body: block.bytes as never,
+              headers: { 'X-ClickHouse-User': username, 'X-ClickHouse-Key': password },
+            });
             expect(answer.status, await answer.text()).to.equal(200);
           }
           const wanted = own.flatMap((block) => readNativeRows(block.bytes));
@@ -139,7 +137,9 @@ describe('native blocks', function () {
   });
 });
 
-/** The table's types, but an engine that keeps every row: replacing is the read model's own test. */
+/**
+ * The table's types, but an engine that keeps every row: replacing is the read model's own test.
+ */
 const createTable = ({ name, columns }: Table): string =>
   `CREATE TABLE ${name} (${columns.map((each) => `\`${each.name}\` ${each.type}`).join(', ')})
    ENGINE = Memory`;
@@ -151,15 +151,15 @@ const NUMERIC = /^(U?Int\d+|Float64)$/;
 async function readBack(client: ReturnType<typeof createClient>, table: Table) {
   const sums = table.columns
     .filter(({ type }) => NUMERIC.test(type))
-    .map(
-      ({ name, type }) =>
-        `toString(sum(${type === 'Float64' ? quoted(name) : `toInt256(${quoted(name)})`})) AS ${quoted(name)}`,
-    );
+    .map(({ name, type }) => {
+      const value = type === 'Float64' ? quoted(name) : `toInt256(${quoted(name)})`;
+      return `toString(sum(${value})) AS ${quoted(name)}`;
+    });
   const texts = table.columns
     .filter(({ wire }) => wire === 'String')
     .map(({ name }) => `arraySort(groupUniqArray(toString(${quoted(name)}))) AS ${quoted(name)}`);
   const result = await client.query({
-    query: `SELECT ${['toString(count()) AS rows', ...sums, ...texts].join(', ')} FROM ${table.name}`,
+    query: `SELECT ${['toString(count()) AS rows', ...sums, ...texts].join()} FROM ${table.name}`,
     format: 'JSONEachRow',
   });
   const [row] = (await result.json()) as Record<string, unknown>[];

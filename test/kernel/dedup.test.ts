@@ -92,7 +92,7 @@ describe('deduplication', function () {
       [boot(1, 5), 0, 'stored'],
     ]));
 
-  it('by boot: the fifth evicts the one longest silent, and only older events are unknown then', () =>
+  it('by boot: the fifth evicts the one longest silent; only older events are unknown then', () =>
     check([
       [boot(1, 1), 10, 'stored'],
       [boot(2, 1), 0, 'stored'],

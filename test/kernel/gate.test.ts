@@ -1,6 +1,6 @@
 /**
- * The gate on the compiled kernel (ENGINES.md §3): what would let a build keep something outside the
- * partition's memory, or touch state when a module starts, is not in it.
+ * The gate on the compiled kernel (ENGINES.md §3): what would let a build keep something outside
+ * the partition's memory, or touch state when a module starts, is not in it.
  */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';

@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 import { assert } from '../../src/base/assert.ts';
+import { type KernelMemory, type KernelModule, webAssembly } from '../../src/kernel/binary.ts';
 import { planImage } from '../../src/kernel/plan-image.ts';
 import type { Plan } from '../../src/model/plan.ts';
 
@@ -63,10 +64,10 @@ const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
 export const NO_ORDINAL = 0xffffffff;
 
-const compiled = new Map<Target, Promise<WebAssembly.Module>>();
+const compiled = new Map<Target, Promise<KernelModule>>();
 
 /** Compiles with the flags of asconfig.json, once per process and target. */
-async function compile(target: Target): Promise<WebAssembly.Module> {
+async function compile(target: Target): Promise<KernelModule> {
   const config = JSON.parse(readFileSync(new URL('asconfig.json', ROOT), 'utf8'));
   const { outFile: _, textFile: __, sourceMap: ___, ...own } = config.targets[target];
   const flags = Object.entries({ ...config.options, ...own }).flatMap(([name, value]) =>
@@ -78,12 +79,12 @@ async function compile(target: Target): Promise<WebAssembly.Module> {
   const entry = ['assembly/decode/probe.ts', '--outFile', outFile];
   const { error, stderr } = await asc.main([...entry, ...base, ...flags]);
   assert(error === null, `the probe compiles: ${stderr.toString()}`);
-  return new WebAssembly.Module(readFileSync(new URL(outFile, ROOT)));
+  return new webAssembly.Module(readFileSync(new URL(outFile, ROOT)));
 }
 
 export class Probe {
   readonly kernel: Exports;
-  readonly memory: WebAssembly.Memory;
+  readonly memory: KernelMemory;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
 
@@ -96,13 +97,13 @@ export class Probe {
     return new Probe(await module, plan);
   }
 
-  private constructor(module: WebAssembly.Module, plan: Plan) {
-    this.memory = new WebAssembly.Memory({ initial: PAGES, maximum: 65536, shared: true });
+  private constructor(module: KernelModule, plan: Plan) {
+    this.memory = new webAssembly.Memory({ initial: PAGES, maximum: 65536, shared: true });
     const abort = (): never => {
       throw new Error('the kernel aborted');
     };
     const imports = { env: { memory: this.memory, abort } };
-    const instance = new WebAssembly.Instance(module, imports);
+    const instance = new webAssembly.Instance(module, imports);
     this.kernel = instance.exports as unknown as Exports;
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);

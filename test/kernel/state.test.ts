@@ -1,6 +1,7 @@
 /**
- * State: out of a partition and into another, whole or in parts, and its hash. What the differential
- * test shows for random logs is shown here at the edges: large devices, lost chunks, marks.
+ * State: out of a partition and into another, whole or in parts, and its hash. What the
+ * differential test shows for random logs is shown here at the edges: large devices, lost chunks,
+ * marks.
  */
 import { expect } from 'chai';
 import { EXPORT_CHUNK_BYTES } from '../../assembly/shared/control.ts';
@@ -108,7 +109,7 @@ describe('state', function () {
     }
   });
 
-  it('exports what changed since the last acknowledged export, and again what was not acknowledged', async () => {
+  it('exports what changed since the last export that was acknowledged', async () => {
     const log = bigDevices(3);
     const partition = open();
     await drive(partition, all(log.messages));

@@ -1,6 +1,6 @@
 /** Turns: how they end, how they go on, what stops them, and where they run. */
 import { expect } from 'chai';
-import { loadKernel } from '../../src/kernel/binary.ts';
+import { createMemory, loadKernel } from '../../src/kernel/binary.ts';
 import { createKernel } from '../../src/kernel/index.ts';
 import { WasmPartition } from '../../src/kernel/partition.ts';
 import { runTurn } from '../../src/kernel/worker.ts';
@@ -177,7 +177,7 @@ describe('a trap', () => {
 
   it('is caught where the turn runs', () => {
     // A memory that ends below the input regions: the first load is out of bounds.
-    const memory = new WebAssembly.Memory({ initial: 5, maximum: 5, shared: true });
+    const memory = createMemory(5);
     const result = runTurn(loadKernel('simd'), { memory, chunk: { region: 0, bytes: 64 } });
     expect(result).to.have.property('trap').that.includes('out of bounds');
   });

@@ -1,7 +1,7 @@
 /**
  * Reads a ClickHouse Native block, as the kernel writes it, back into columns. In: the bytes of one
- * block. Out: names, wire types and values. Strings are read as latin1, so that ids and names (ASCII)
- * look as they are and a payload sample keeps its bytes (`Buffer.from(text, 'latin1')`).
+ * block. Out: names, wire types and values. Strings are read as latin1, so that ids and names
+ * (ASCII) look as they are and a payload sample keeps its bytes (`Buffer.from(text, 'latin1')`).
  * Invariant: every byte of the block belongs to a column; anything else throws.
  */
 export type NativeValue = string | number | bigint | boolean | readonly NativeValue[];
