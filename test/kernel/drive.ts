@@ -1,6 +1,6 @@
 /**
- * Drives a kernel, and the reference, through a log and collects all they give out, in one shape that
- * can be compared: rows by table (column → value), facts, dead letters, as lines of text.
+ * Drives a kernel, and the reference, through a log and collects all they give out, in one shape
+ * that can be compared: rows by table (column → value), facts, dead letters, as lines of text.
  */
 import type { LogChunk, PartitionKernel, TurnOutput } from '../../src/model/doors.ts';
 import type { DeadLetter, Fact } from '../../src/model/fact.ts';

@@ -34,8 +34,11 @@ interface Device {
   readonly habit: 'ordered' | 'late' | 'ahead' | 'backlog' | 'mixed';
   bootId: bigint;
   sequence: bigint;
-  /** Event time of the next record of a backlog. */
+  /** Event time of the next record of a backlog, and the step to the one after it. */
   backlogMs: number;
+  readonly stepMs: number;
+  /** Probability that it starts again before a record. */
+  readonly restarts: number;
   readonly sent: DeviceRecord[];
 }
 
@@ -96,6 +99,8 @@ class Generator {
       bootId: BigInt(random.int(0, 3)),
       sequence: 0n,
       backlogMs: this.#log.nowMs - 2 * HOUR_MS,
+      stepMs: random.pick([1000, 5000, MINUTE_MS]),
+      restarts: random.pick([0.02, 0.02, 0.3]),
       sent: [],
     };
   }
@@ -193,7 +198,7 @@ class Generator {
   #nextKey(device: Device): PayloadKey {
     const random = this.#random;
     if (device.keys === 'none') return {};
-    if (random.chance(0.03)) {
+    if (random.chance(device.restarts)) {
       device.bootId = random.chance(0.5) ? BigInt(random.int(0, 6)) : random.wide();
       device.sequence = 0n;
     }
@@ -224,7 +229,7 @@ class Generator {
     if (habit === 'late') return now - random.int(0, random.pick([2000, 200_000, 2 * HOUR_MS]));
     if (habit === 'ahead') return now + random.int(-5000, 6 * MINUTE_MS);
     if (habit === 'ordered') return now - random.int(0, 50);
-    device.backlogMs += random.pick([1000, 5000, MINUTE_MS]);
+    device.backlogMs += device.stepMs;
     if (device.backlogMs > now) device.backlogMs = now - random.int(0, 3 * HOUR_MS);
     return device.backlogMs;
   }

@@ -1,7 +1,7 @@
 /**
  * Random payloads. In: a channel and what a device measured. Out: bytes in the channel's format, as
- * many devices would write them: odd spellings of numbers, blanks, escapes, members nobody declared,
- * fields twice. And the same bytes damaged.
+ * many devices would write them: odd spellings of numbers, blanks, escapes, members that nobody
+ * declared, fields twice. And the same bytes damaged.
  */
 import type { PlanChannel, PlanMetric, TimeFormat } from '../../src/model/plan.ts';
 import type { Random } from './random.ts';

@@ -1,4 +1,4 @@
-/** A seeded source of choices (splitmix64 on two halves): equal seeds give equal streams, always. */
+/** A seeded source of choices (splitmix32): equal seeds give equal streams, always. */
 export class Random {
   #state: number;
 

@@ -1,6 +1,6 @@
 /**
- * Log messages. In: one entry of a chunk. Out: what it asks for: a tick, a plan, or records in order;
- * null stands for the one BATCH_MALFORMED record of a message that cannot be read.
+ * Log messages. In: one entry of a chunk. Out: what it asks for: a tick, a plan, or records in
+ * order; null stands for the one BATCH_MALFORMED record of a message that cannot be read.
  */
 import { ID_PATTERN } from '../../../src/model/record.ts';
 import type { LogMessage } from '../../../src/wire/chunk.ts';

@@ -1,6 +1,6 @@
 /**
- * What one turn gives out, in the order of emission. In: rows, facts and dead letters of the message
- * being applied. Every emission takes the next ordinal of its message as part of its version.
+ * What one turn gives out, in the order of emission. In: rows, facts and dead letters of the
+ * message being applied. Every emission takes the next ordinal of its message as part of its version.
  */
 import {
   type DeadLetter,

@@ -7,7 +7,7 @@ import type { PlanMetric } from '../../../src/model/plan.ts';
 
 export type Value = number | bigint | boolean;
 
-/** A raw value as its format tells them apart; 'other' is text, object, array or no value at all. */
+/** A raw value as its format tells it; 'other' is text, object, array or no value at all. */
 export type Raw =
   | { readonly kind: 'double'; readonly value: number }
   | { readonly kind: 'integer'; readonly value: bigint }
