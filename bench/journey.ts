@@ -38,6 +38,7 @@ export async function runJourney(events: number): Promise<Measurement> {
       config,
       folder,
       portsAuto: true,
+      onSpawned: () => {},
       say: () => {},
       onFailed: (error) => {
         throw error;

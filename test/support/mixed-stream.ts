@@ -13,6 +13,7 @@ export const MIXED_CONFIG = `
 version: 1
 devices:
   policy: strict
+  idsPerDevice: 4096
   allow: [${Array.from({ length: DEVICES }, (_, index) => `t/s/d${index}`).join(', ')}]
 deadLetters: { perDeviceMinute: 100000 }
 metrics:
@@ -116,8 +117,8 @@ const BAD: readonly (readonly [string, Bad])[] = [
       channel: 'meter',
       payload: encodeTelemetry(
         making.nowMs,
-        { odd: 1 },
-        new Map([['odd', { ordinal: 17, integer: true }]]),
+        { temperature: 20, odd: 1 },
+        new Map([...METER, ['odd', { ordinal: 17, integer: true }]]),
       ),
     }),
   ],
