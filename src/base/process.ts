@@ -1,6 +1,6 @@
 /**
- * Other processes of this machine: does one live, and is it still the one that was meant? A process id
- * is given again after its process is gone; together with when it began it is unlike any other.
+ * Other processes of this machine: does one live, and is it still the one that was meant? A process
+ * id is given again after its process is gone; together with when it began it is unlike any other.
  */
 import { readFileSync } from 'node:fs';
 
@@ -15,7 +15,7 @@ export function isAlive(pid: number): boolean {
   return process.platform !== 'linux' || !/^(Z|X)/.test(statFields(pid)[0] ?? 'X');
 }
 
-/** When a process began, in clock ticks since boot; '' where the system does not tell (not Linux). */
+/** When a process began, in clock ticks since boot; '' where no system tells (not Linux). */
 export function startOf(pid: number): string {
   return process.platform === 'linux' ? (statFields(pid)[19] ?? '') : '';
 }

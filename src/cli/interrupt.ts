@@ -1,6 +1,6 @@
 /**
- * Ctrl-C in commands that run for long. The first one aborts the signal, so that the command can put
- * down what it has; the second ends the process at once.
+ * Ctrl-C in commands that run for long. The first one aborts the signal, so that the command can
+ * put down what it has; the second ends the process at once.
  */
 import { EXIT } from './exit.ts';
 

@@ -81,7 +81,8 @@ export function getInstance(dataDir: string | undefined): Instance {
   }
   throw new OperatingError(
     'NOT_RUNNING',
-    `no running Millrace in ${folders.join(' or ')}: start one with \`millrace up\`, or name its folder with --data-dir`,
+    `no running Millrace in ${folders.join(' or ')}: start one with \`millrace up\`, ` +
+      'or name its folder with --data-dir',
     { where: { folder: folders.join(', ') } },
   );
 }

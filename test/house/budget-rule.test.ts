@@ -90,7 +90,7 @@ const RULES: Rule[] = [
   {
     title: 'a file says first what it is',
     find: perFile(/^(src|assembly)\/.*\.ts$/, ({ path, text }) =>
-      /^\s*(\/\*|\/\/)/.test(text) ? [] : [`${path} does not begin with a comment`],
+      /^(#!.*\n)?\s*(\/\*|\/\/)/.test(text) ? [] : [`${path} does not begin with a comment`],
     ),
     broken: [{ 'src/log/x.ts': 'export const x = 1;\n/** Late. */' }],
     kept: [{ 'src/log/x.ts': '/** What it is. */\nexport const x = 1;' }],

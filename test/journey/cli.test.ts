@@ -127,7 +127,7 @@ describe('the command line', function () {
     }
 
     for (const how of [[], ['--native']]) {
-      it(`${how[0] ?? 'record batches'}: what was acknowledged is in the truth and stored`, async () => {
+      it(`${how[0] ?? 'batches'}: what was acknowledged is in the truth and stored`, async () => {
         const args = ['sim', '--trucks', '10', '--events', '400', '--no-disorder', '--json'];
         const seed = `${how.length + 1}`;
         const result = await instance.command(...args, '--seed', seed, ...how);
@@ -289,27 +289,30 @@ describe('the command line', function () {
       expect(errorOf(result).code).to.equal('ALREADY_RUNNING');
     });
 
-    it('runs a second one side by side, and ends it within 10 s of Ctrl-C with nothing left', async () => {
-      const other = new Instance('--demo');
-      try {
-        await other.start();
-        await other.until('the demo moves', async () => {
-          const [row] = await other.rows<{ c: string }>('SELECT count() AS c FROM v_truck');
-          return Number(row?.c) > 0;
-        });
-        const pids = [other.pid, ...descendants(other.pid)];
-        expect(pids.length).to.be.greaterThan(2);
-        const startedMs = systemClock.monotonicMs();
-        expect(await other.stop()).to.equal(EXIT.done);
-        expect(systemClock.monotonicMs() - startedMs).to.be.lessThan(STOP_MS_MAX);
-        expect(pids.filter(isThere)).to.deep.equal([]);
-        expect(existsSync(join(other.folder, 'run.json'))).to.equal(false);
-        const gone = await other.command('ledger', '--json');
-        expect([gone.code, errorOf(gone).code]).to.deep.equal([EXIT.notRunning, 'NOT_RUNNING']);
-      } finally {
-        await other.dispose();
-      }
-    });
+    it(
+      'runs a second one side by side, and ends it within 10 s of Ctrl-C with nothing ' + 'left',
+      async () => {
+        const other = new Instance('--demo');
+        try {
+          await other.start();
+          await other.until('the demo moves', async () => {
+            const [row] = await other.rows<{ c: string }>('SELECT count() AS c FROM v_truck');
+            return Number(row?.c) > 0;
+          });
+          const pids = [other.pid, ...descendants(other.pid)];
+          expect(pids.length).to.be.greaterThan(2);
+          const startedMs = systemClock.monotonicMs();
+          expect(await other.stop()).to.equal(EXIT.done);
+          expect(systemClock.monotonicMs() - startedMs).to.be.lessThan(STOP_MS_MAX);
+          expect(pids.filter(isThere)).to.deep.equal([]);
+          expect(existsSync(join(other.folder, 'run.json'))).to.equal(false);
+          const gone = await other.command('ledger', '--json');
+          expect([gone.code, errorOf(gone).code]).to.deep.equal([EXIT.notRunning, 'NOT_RUNNING']);
+        } finally {
+          await other.dispose();
+        }
+      },
+    );
 
     it('says which port is busy, and leaves nothing behind', async () => {
       const servers = await Promise.all(Array.from({ length: 4 }, listen));

@@ -1,6 +1,7 @@
 /**
- * `millrace doctor`: looks at everything that Millrace needs on this machine and says what to do about
- * what is missing. Changes nothing, downloads nothing. Exit code 4 when something would not work.
+ * `millrace doctor`: looks at everything that Millrace needs on this machine and says what to do
+ * about what is missing. Changes nothing, downloads nothing. Exit code 4 when something would not
+ * work.
  */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -92,7 +93,7 @@ async function finding(
   }
 }
 
-// --- the machine ----------------------------------------------------------------------------------
+// --- the machine ---------------------------------------------------------------------------------
 function node(): Finding {
   const { version, platform, arch } = process;
   const found = `${version} on ${platform} ${arch}`;
@@ -168,7 +169,7 @@ function disk({ folder, config }: Patient): Finding {
   return { check, grade: 'warning', found, remedy };
 }
 
-// --- nothing runs: could it start? ------------------------------------------------------------------
+// --- nothing runs: could it start? ---------------------------------------------------------------
 async function idle({ folder, config }: Patient): Promise<Finding[]> {
   const state = existsSync(join(folder, MARKER_FILE)) ? 'nothing runs on it' : 'not made yet';
   const found = [{ check: 'data folder', grade: 'ok' as const, found: `${folder}: ${state}` }];
@@ -199,7 +200,7 @@ async function portFree(path: readonly string[], port: number): Promise<Finding>
   }
 }
 
-// --- an instance runs: does it answer? ----------------------------------------------------------------
+// --- an instance runs: does it answer? -----------------------------------------------------------
 async function running({ folder }: Patient): Promise<Finding[]> {
   const state = findRunState(folder)!;
   const instance = { folder, state };

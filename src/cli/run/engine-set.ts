@@ -1,7 +1,7 @@
 /**
  * The engines that `up` starts when the configuration names no server of its own: nats-server and
- * ClickHouse, each in its folder of the data folder. In: configuration, folder, ports. Out: endpoints
- * for main.ts, and one stop for all.
+ * ClickHouse, each in its folder of the data folder. In: configuration, folder, ports. Out:
+ * endpoints for main.ts, and one stop for all.
  */
 import { join } from 'node:path';
 import { environment } from '../../config/index.ts';

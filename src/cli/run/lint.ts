@@ -1,6 +1,7 @@
 /**
- * `millrace lint`: checks a configuration without starting anything, prices it in bytes per device, and
- * says what would change on an instance that runs. Exit code 2 when the configuration has problems.
+ * `millrace lint`: checks a configuration without starting anything, prices it in bytes per device,
+ * and says what would change on an instance that runs. Exit code 2 when the configuration has
+ * problems.
  */
 import { resolve } from 'node:path';
 import { Command } from 'commander';
@@ -88,7 +89,8 @@ function report({ options, settings, result, changes }: Report): void {
   printLine(`  more with a full set of event ids: ${price.eventIdBytes} bytes`);
   const memory = formatSize(settings.config.kernel.memoryBytes);
   printLine(
-    `a partition (${memory}) holds ${price.devicesPerPartition} such devices; ${price.devicesPerPartition * price.partitions} on ${price.partitions} partitions`,
+    `a partition (${memory}) holds ${price.devicesPerPartition} such devices; ` +
+      `${price.devicesPerPartition * price.partitions} on ${price.partitions} partitions`,
   );
   if (changes === null) return;
   printLine(changes.length === 0 ? 'the running instance has the same plan' : 'a restart changes:');

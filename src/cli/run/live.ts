@@ -1,7 +1,7 @@
 /**
- * What `up` shows while it runs: on a terminal one block that is rewritten every second; with --json
- * one line a second; else nothing after the addresses. In: the running instance. The figures come
- * from where the users look: the ledger in ClickHouse, the partitions, the ingest door.
+ * What `up` shows while it runs: on a terminal one block that is rewritten every second; with
+ * --json one line a second; else nothing after the addresses. In: the running instance. The figures
+ * come from where the users look: the ledger in ClickHouse, the partitions, the ingest door.
  */
 import pc from 'picocolors';
 import { systemClock } from '../../base/clock.ts';
@@ -66,8 +66,10 @@ export function addresses(state: RunState, title: string): string[] {
     `${pc.bold('Millrace is up')} (${title})`,
     `  NATS        ${nats.url}   subscribe to agg.1m.>, shadow.>, dlq.>`,
     ...(nats.websocketUrl ? [`  WebSocket   ${nats.websocketUrl}`] : []),
-    `  ClickHouse  ${clickhouse.url}   database ${clickhouse.database}, read-only user ${clickhouse.readonlyUser ?? '–'}`,
-    '  Try         millrace query "SELECT * FROM v_devices LIMIT 5" · millrace tail · millrace ledger',
+    `  ClickHouse  ${clickhouse.url}   database ${clickhouse.database}, read-only user ` +
+      `${clickhouse.readonlyUser ?? '–'}`,
+    '  Try         millrace query "SELECT * FROM v_devices LIMIT 5" · millrace tail · millrace ' +
+      'ledger',
     '  Ctrl-C stops everything',
     '',
   ];
@@ -125,9 +127,17 @@ function liveLines(figures: LiveFigures): string[] {
       : ledger.balanced
         ? pc.green('balanced')
         : pc.red('DOES NOT BALANCE');
+  const running = all(`${partitionsRunning}/${partitions}`);
+  const { uptimeSeconds, eventsInPerSecond, eventsFoldedPerSecond } = figures;
+  const { devices, lagMessages, refused } = figures;
   return [
-    `  up ${figures.uptimeSeconds} s · partitions ${all(`${partitionsRunning}/${partitions}`)} · devices ${figures.devices}`,
-    `  events/s in ${figures.eventsInPerSecond} · folded ${figures.eventsFoldedPerSecond} · lag ${figures.lagMessages} messages · refused ${figures.refused}`,
-    `  ledger ${balance}${ledger ? ` · ${ledger.recordsIn} in · ${ledger.stored} stored · ${ledger.duplicate} duplicate · ${ledger.rejected} rejected` : ''}`,
+    `  up ${uptimeSeconds} s · partitions ${running} · devices ${devices}`,
+    `  events/s in ${eventsInPerSecond} · folded ${eventsFoldedPerSecond} · ` +
+      `lag ${lagMessages} messages · refused ${refused}`,
+    `  ledger ${balance}${ledger ? countsText(ledger) : ''}`,
   ];
+}
+
+function countsText({ recordsIn, stored, duplicate, rejected }: LedgerSummary): string {
+  return ` · ${recordsIn} in · ${stored} stored · ${duplicate} duplicate · ${rejected} rejected`;
 }

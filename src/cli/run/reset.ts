@@ -1,6 +1,6 @@
 /**
- * `millrace reset`: deletes a data folder with everything in it: log, rows, checkpoints, cursors. Only
- * after a yes, only when nothing runs on it, and only in a folder that carries our marker;
+ * `millrace reset`: deletes a data folder with everything in it: log, rows, checkpoints, cursors.
+ * Only after a yes, only when nothing runs on it, and only in a folder that carries our marker;
  * other files in it are left alone.
  */
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
@@ -41,7 +41,8 @@ async function reset(options: ResetOptions): Promise<void> {
   if (!existsSync(join(folder, MARKER_FILE))) {
     throw new OperatingError(
       'INPUT_INVALID',
-      `${folder} is not a data folder of Millrace (it has no file "${MARKER_FILE}"): nothing is deleted`,
+      `${folder} is not a data folder of Millrace (it has no file "${MARKER_FILE}"): nothing is ` +
+        'deleted',
       { where: { folder } },
     );
   }

@@ -1,6 +1,7 @@
 /**
- * `millrace status`: the running instance from outside. In: its streams, ownership records, ledger and
- * what can be queried. Out: per partition how far it is, and one line that says whether all is well.
+ * `millrace status`: the running instance from outside. In: its streams, ownership records, ledger
+ * and what can be queried. Out: per partition how far it is, and one line that says whether all is
+ * well.
  */
 import Table from 'cli-table3';
 import { Command } from 'commander';
@@ -113,7 +114,8 @@ function show(
       `${each.checkpoint}`,
       `${each.visible}`,
       `${each.behind}`,
-      `${Math.round((100 * each.logBytes) / each.logBytesMax)} % of ${formatSize(each.logBytesMax)}`,
+      `${Math.round((100 * each.logBytes) / each.logBytesMax)} % of ` +
+        `${formatSize(each.logBytesMax)}`,
     ]);
   }
   printLine(table.toString());

@@ -1,6 +1,7 @@
 /**
- * `millrace stop`: asks the running instance to end as Ctrl-C does, and waits until its process is gone.
- * With --force it is killed when it does not end in time; what was acknowledged is in the log.
+ * `millrace stop`: asks the running instance to end as Ctrl-C does, and waits until its process is
+ * gone. With --force it is killed when it does not end in time; what was acknowledged is in the
+ * log.
  */
 import { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';

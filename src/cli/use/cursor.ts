@@ -1,7 +1,7 @@
 /**
- * How far a file has been ingested: rows up to which every one is acknowledged. Kept beside the data
- * it belongs to, written by rename, so that a run that was cut off goes on where it stood. Rows
- * beyond the cursor may be in the log already; their keys make the second sending a duplicate.
+ * How far a file has been ingested: rows up to which every one is acknowledged. Kept beside the
+ * data it belongs to, written by rename, so that a run that was cut off goes on where it stood.
+ * Rows beyond the cursor may be in the log already; their keys make the second sending a duplicate.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

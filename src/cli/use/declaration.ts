@@ -1,7 +1,7 @@
 /**
- * A channel for a file whose channel nobody has declared: composed from options, and from the file's
- * header and first rows for what they leave open. In: wishes and a sample of rows. Out: YAML that the
- * running instance checks like any other configuration, and what was guessed, in words.
+ * A channel for a file whose channel nobody has declared: composed from options, and from the
+ * file's header and first rows for what they leave open. In: wishes and a sample of rows. Out: YAML
+ * that the running instance checks like any other configuration, and what was guessed, in words.
  */
 import { stringify } from 'yaml';
 import { OperatingError } from '../../model/error.ts';
@@ -92,7 +92,8 @@ function timeOf(
   if (path === undefined) {
     if (!wishes.historical) return null;
     throw invalid(
-      `no column looks like a time stamp, and --historical needs one: name it with --time COLUMN (columns: ${names.join(', ')})`,
+      'no column looks like a time stamp, and --historical needs one: name it with --time COLUMN ' +
+        `(columns: ${names.join(', ')})`,
     );
   }
   const values = sample.map((row) => valueAt(row, path)).filter((value) => value !== undefined);
@@ -100,7 +101,8 @@ function timeOf(
   const format = wishes.timeFormat ?? timeFormatOf(values[0]);
   if (format) return { path, format };
   throw invalid(
-    `"${path}" holds ${JSON.stringify(values[0])}, which is neither ISO 8601 nor a number: say how with --time-format`,
+    `"${path}" holds ${JSON.stringify(values[0])}, which is neither ISO 8601 nor a number: say ` +
+      'how with --time-format',
   );
 }
 
@@ -171,7 +173,8 @@ function unitsOf({ units }: ChannelWishes, name: string, known: string | undefin
   }
   if (known === undefined || known === canonical) return { raw, canonical };
   throw invalid(
-    `--unit ${name}=${text}: metric ${name} is already stored in ${known}; convert to that, or choose another name`,
+    `--unit ${name}=${text}: metric ${name} is already stored in ${known}; convert to that, or ` +
+      'choose another name',
   );
 }
 

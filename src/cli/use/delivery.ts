@@ -1,9 +1,9 @@
 /**
- * Sends the rows of one file, a bounded number in flight. In: records with their row numbers. Out: how
- * many were acknowledged and refused, and the row up to which every one is answered. A full log is
- * waited for and the row sent again: its key makes a second arrival a duplicate, so nothing is lost
- * and nothing counted twice. Rows that were not answered when the signal aborts are sent by the next
- * run.
+ * Sends the rows of one file, a bounded number in flight. In: records with their row numbers. Out:
+ * how many were acknowledged and refused, and the row up to which every one is answered. A full log
+ * is waited for and the row sent again: its key makes a second arrival a duplicate, so nothing is
+ * lost and nothing counted twice. Rows that were not answered when the signal aborts are sent by
+ * the next run.
  */
 import { createBackoff } from '../../base/backoff.ts';
 import type { Clock } from '../../base/clock.ts';

@@ -1,6 +1,7 @@
 /**
- * `millrace dlq`: the dead letters. `ls` lists what was rejected and why; `show` reads the raw bytes of
- * one record from the log, by its position, for as long as the log has them, else the sample.
+ * `millrace dlq`: the dead letters. `ls` lists what was rejected and why; `show` reads the raw
+ * bytes of one record from the log, by its position, for as long as the log has them, else the
+ * sample.
  */
 import Table from 'cli-table3';
 import { Command } from 'commander';
@@ -37,7 +38,7 @@ export function dlqCommand(): Command {
   return dlq;
 }
 
-// --- ls -------------------------------------------------------------------------------------------
+// --- ls ------------------------------------------------------------------------------------------
 interface ListOptions extends InstanceOptions {
   readonly reason?: string;
   readonly device?: string;
@@ -115,7 +116,7 @@ function letterJson(letter: DeadLetterRow) {
   return { ...letter, sample: Buffer.from(letter.sample).toString('base64') };
 }
 
-// --- show -----------------------------------------------------------------------------------------
+// --- show ----------------------------------------------------------------------------------------
 interface ShowOptions extends InstanceOptions {
   readonly raw?: boolean;
 }
@@ -208,7 +209,8 @@ function nothingThere({ partition, sequence, index }: LogPosition): OperatingErr
   process.exitCode = EXIT.checkFailed;
   return new OperatingError(
     'INPUT_INVALID',
-    `the log has no record at partition ${partition}, sequence ${sequence}, index ${index} (or no longer)`,
+    `the log has no record at partition ${partition}, sequence ${sequence}, index ${index} (or ` +
+      'no longer)',
     { where: { partition, sequence, index } },
   );
 }

@@ -1,6 +1,7 @@
 /**
- * `millrace ingest`: rows of CSV and NDJSON files into the log of the running instance, acknowledged,
- * resumable, exactly once. A channel that nobody declared is declared from the options and the file.
+ * `millrace ingest`: rows of CSV and NDJSON files into the log of the running instance,
+ * acknowledged, resumable, exactly once. A channel that nobody declared is declared from the
+ * options and the file.
  */
 import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
@@ -127,7 +128,8 @@ function checkOptions(files: readonly string[], options: IngestOptions): void {
   }
   if (options.device === undefined || files.length <= FILES_PER_DEVICE_MAX || options.id) return;
   process.stderr.write(
-    `warning: ${files.length} files of one device: only the newest ${FILES_PER_DEVICE_MAX} are remembered when rows come again\n`,
+    `warning: ${files.length} files of one device: only the newest ${FILES_PER_DEVICE_MAX} are ` +
+      'remembered when rows come again\n',
   );
 }
 

@@ -1,6 +1,7 @@
 /**
- * A channel that the running plan has: can it take this file? In: the plan's channel, the options of
- * the command. Out: nothing, or INPUT_INVALID with what to change. Nothing is sent before this passed.
+ * A channel that the running plan has: can it take this file? In: the plan's channel, the options
+ * of the command. Out: nothing, or INPUT_INVALID with what to change. Nothing is sent before this
+ * passed.
  */
 import { formatDuration } from '../../base/quantity.ts';
 import { OperatingError } from '../../model/error.ts';
@@ -16,13 +17,15 @@ export function checkKnownChannel(
   const at = `channels.${channel.name}`;
   if (channel.format !== 'json') {
     throw invalid(
-      `channel ${channel.name} takes ${channel.format}, rows of a file are sent as JSON: choose another --channel, or set ${at}.format: json in ${where} and restart`,
+      `channel ${channel.name} takes ${channel.format}, rows of a file are sent as JSON: choose ` +
+        `another --channel, or set ${at}.format: json in ${where} and restart`,
     );
   }
   const judges = channel.agePolicy === 'reject' || channel.retentionMs > 0;
   if (wishes.historical && judges) {
     throw invalid(
-      `channel ${channel.name} is not historical: it ${judgement(channel)}. Set \`historical: true\` under ${at} in ${where} and restart, or name another --channel`,
+      `channel ${channel.name} is not historical: it ${judgement(channel)}. Set ` +
+        `\`historical: true\` under ${at} in ${where} and restart, or name another --channel`,
     );
   }
   for (const [name, path] of wishes.metrics ?? []) {
@@ -33,7 +36,8 @@ export function checkKnownChannel(
     }
     if (metric.path.join('.') === path) continue;
     throw invalid(
-      `metric ${name} of channel ${channel.name} is read from "${metric.path.join('.')}", not from "${path}": map the column with --column ${metric.path.join('.')}=${path}`,
+      `metric ${name} of channel ${channel.name} is read from "${metric.path.join('.')}", not ` +
+        `from "${path}": map the column with --column ${metric.path.join('.')}=${path}`,
     );
   }
   for (const [name, text] of wishes.units ?? []) {

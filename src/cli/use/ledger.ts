@@ -1,7 +1,7 @@
 /**
- * `millrace ledger`: do the books balance? In: the ledger in ClickHouse. Out: per partition, per block
- * of 65,536 log sequences, or one sum; exit code 4 when a record that came in did not end in exactly
- * one state.
+ * `millrace ledger`: do the books balance? In: the ledger in ClickHouse. Out: per partition, per
+ * block of 65,536 log sequences, or one sum; exit code 4 when a record that came in did not end in
+ * exactly one state.
  */
 import Table from 'cli-table3';
 import { Command } from 'commander';
@@ -18,6 +18,12 @@ interface LedgerOptions extends InstanceOptions {
   readonly blocks?: boolean;
 }
 
+const EXAMPLES = examples(
+  'millrace ledger',
+  'millrace ledger --summary --json',
+  'millrace ledger --blocks',
+);
+
 export function ledgerCommand(): Command {
   const command = new Command('ledger')
     .description('in = out: what became of every record of the log')
@@ -25,7 +31,7 @@ export function ledgerCommand(): Command {
     .option('--blocks', 'per block of 65,536 log sequences')
     .addHelpText(
       'after',
-      `${examples('millrace ledger', 'millrace ledger --summary --json', 'millrace ledger --blocks')}
+      `${EXAMPLES}
 
 Exit code 4: it does not balance.`,
     );
@@ -105,7 +111,8 @@ function show(summary: LedgerSummary, rows: readonly Row[]): void {
     .filter(({ title, count }) => count > 0 || title === 'in');
   printLine(`records  ${counts.map(({ title, count }) => `${count} ${title}`).join(' · ')}`);
   printLine(
-    `readings ${summary.readingsDecoded} decoded · ${summary.readingsStored} stored · ${summary.readingsRejected} rejected`,
+    `readings ${summary.readingsDecoded} decoded · ${summary.readingsStored} stored · ` +
+      `${summary.readingsRejected} rejected`,
   );
   for (const { reason, records, readings } of summary.reasons) {
     printLine(`  ${reason}: ${records} records, ${readings} readings`);

@@ -1,7 +1,8 @@
 /**
  * Sends a record as a device with a NATS client of its own would: one message on
- * `iot.<tenant>.<site>.<device>.t.<channel>`, its key in headers, answered by the log's stream. A lost
- * answer is settled by sending the same message again: the key makes the second one a duplicate.
+ * `iot.<tenant>.<site>.<device>.t.<channel>`, its key in headers, answered by the log's stream. A
+ * lost answer is settled by sending the same message again: the key makes the second one a
+ * duplicate.
  */
 import { headers } from '@nats-io/transport-node';
 import { createBackoff } from '../../base/backoff.ts';

@@ -1,6 +1,6 @@
 /**
- * What became of the rows of an ingest: waits until the read models show them, then counts. In: what
- * was sent and where it lies in the log. Out: a report for people, or one JSON object.
+ * What became of the rows of an ingest: waits until the read models show them, then counts. In:
+ * what was sent and where it lies in the log. Out: a report for people, or one JSON object.
  */
 import pc from 'picocolors';
 import { systemClock } from '../../base/clock.ts';

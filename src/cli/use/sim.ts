@@ -1,6 +1,6 @@
 /**
- * `millrace sim`: a seeded truck fleet sends to the running instance, with the disorder of real ones,
- * and the ground truth of what was acknowledged is written beside it.
+ * `millrace sim`: a seeded truck fleet sends to the running instance, with the disorder of real
+ * ones, and the ground truth of what was acknowledged is written beside it.
  */
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
@@ -154,7 +154,8 @@ function checkPlan(plan: Plan | null): asserts plan is Plan {
   if (missing.length === 0) return;
   throw new OperatingError(
     'INPUT_INVALID',
-    `the running instance has no channel ${missing.join(' and ')} in protobuf: start it with \`millrace up --demo\` or with --config docs/examples/trucks.yaml`,
+    `the running instance has no channel ${missing.join(' and ')} in protobuf: start it with ` +
+      '`millrace up --demo` or with --config docs/examples/trucks.yaml',
   );
 }
 

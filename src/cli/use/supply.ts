@@ -1,7 +1,7 @@
 /**
  * The connection of a command that sends: watches it, and gives up when the instance it sends to is
- * gone for good. In: the data folder, the signal of Ctrl-C. Out: a session, the signal `ending` (send
- * no more), the signal `cut` (wait for no more answers).
+ * gone for good. In: the data folder, the signal of Ctrl-C. Out: a session, the signal `ending`
+ * (send no more), the signal `cut` (wait for no more answers).
  */
 import { systemClock } from '../../base/clock.ts';
 import { OperatingError } from '../../model/error.ts';

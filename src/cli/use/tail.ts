@@ -1,7 +1,7 @@
 /**
  * `millrace tail`: what flows by on NATS from now on, decoded. Facts and dead letters on their own
- * subjects; `log.>` shows the records as they enter the log. A subscription to `iot.…` sees nothing:
- * the server maps those subjects into the log before anybody else gets them.
+ * subjects; `log.>` shows the records as they enter the log. A subscription to `iot.…` sees
+ * nothing: the server maps those subjects into the log before anybody else gets them.
  */
 import { Command } from 'commander';
 import { OperatingError } from '../../model/error.ts';
@@ -65,7 +65,8 @@ async function tail(subject: string, options: TailOptions): Promise<void> {
 function mappedSubject(subject: string): OperatingError {
   return new OperatingError(
     'INPUT_INVALID',
-    `${subject} shows nothing: the server maps what is published there into the log; tail 'log.>' instead`,
+    `${subject} shows nothing: the server maps what is published there into the log; tail ` +
+      `'log.>' instead`,
   );
 }
 
