@@ -96,12 +96,12 @@ function roomFor(bytes: usize): usize {
 }
 
 /**
- * True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps.
+ * True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps: a
+ * free piece of four times the last size has, beside the block that is copied from, at least three
+ * times that size left in at most two pieces.
  */
 export function growthFits(bytes: usize, growth: usize): bool {
-  // Blocks grow by an eighth at least, old and new lie side by side: nine times the last one.
-  const last = roomFor(bytes + growth);
-  return growth == 0 || poolFits(last * (growth > 4096 ? 9 : 4));
+  return growth == 0 || poolFits(roomFor(bytes + growth) << 2);
 }
 
 /** Opens a gap of zeros at `offset` of the block. Room was checked by `growthFits`. */

@@ -88,8 +88,18 @@ function putText(at: usize, text: usize, bytes: u32): usize {
   return at + 1 + bytes;
 }
 
+/** True when a record of the message is on the skip list. */
+export function messageHasSkip(sequence: u64): bool {
+  const count = control().skipCount;
+  for (let i: u32 = 0; i < count; i++) {
+    if (load<u64>(SKIPS_AT + <usize>i * SKIP_BYTES) == sequence) return true;
+  }
+  return false;
+}
+
 function isSkipped(): bool {
   const turn = turnOf();
+  if (turn.hasSkip == 0) return false;
   const count = control().skipCount;
   for (let i: u32 = 0; i < count; i++) {
     const skip = SKIPS_AT + <usize>i * SKIP_BYTES;

@@ -10,7 +10,9 @@ import { batchIsValid, readRecord } from './batch';
 import * as E from './entry';
 import { countMessage } from './ledger';
 import { control, durable } from './memory';
-import { RECORD_NO_MEMORY, RECORD_SAMPLES, clearRecord, openRecord, refuseMessage } from './record';
+import {
+  RECORD_NO_MEMORY, RECORD_SAMPLES, clearRecord, messageHasSkip, openRecord, refuseMessage,
+} from './record';
 import { applySamples } from './sample';
 import { clearOutput, sealBlocks } from './seal';
 import { rowsFull } from './rows';
@@ -99,6 +101,7 @@ function beginEntry(turn: Turn): i32 {
   turn.sampleOrdinal = 0;
   turn.fragmentOrdinal = 0;
   turn.recordIndex = NO_RECORD;
+  turn.hasSkip = messageHasSkip(turn.sequence) ? 1 : 0;
   c.sequence = turn.sequence;
   c.recordIndex = NO_RECORD;
   c.messageOpen = 1;

@@ -35,7 +35,8 @@ export class Turn {
   factTail: usize;
   letterTail: usize;
   outputUsed: u32;
-  zero: u32;
+  /** 1: a record of this message is on the skip list. */
+  hasSkip: u32;
   /** Last varint read (batch.ts). */
   varint: u64;
 }

@@ -43,7 +43,7 @@ export const NO_RECORD = 0xffffffff;
 export const BLOCK_BYTES = 16;
 /** Sequence u64, index u32, zero u32. */
 export const SKIP_BYTES = 16;
-export const SKIPS_MAX = 64;
+export const SKIPS_MAX = 512;
 /** Bytes of one export chunk at most. */
 export const EXPORT_CHUNK_BYTES = 524288;
 

@@ -79,6 +79,7 @@ function writeWindows(
   windows.forEach((window, i) => {
     const at = list + i * L.WINDOW_BYTES;
     const name = writer.name(window.name);
+    assert(window.lengthMs < 2 ** 32, 'times in a window are offsets of 32 bits');
     writer.u64(at + L.WINDOW_LENGTH_AT, BigInt(window.lengthMs));
     writer.u64(at + L.WINDOW_RETENTION_AT, BigInt(window.retentionMs));
     writer.u32(at + L.WINDOW_NAME_AT, name.at - at);
