@@ -3,7 +3,8 @@
  * far every row is answered. Keys depend on channel, file name and row alone, so that the same file
  * sent again, from anywhere in it, changes nothing:
  *
- * bootId = first 8 bytes of sha256("<channel>/<file name>") sequence = number of the device's row
+ *   bootId   = first 8 bytes of sha256("<channel>/<file name>")
+ *   sequence = number of the device's row
  *
  * With an id column the row's id stands for both.
  */
