@@ -96,9 +96,9 @@ function roomFor(bytes: usize): usize {
 }
 
 /**
- * True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps: a
- * free piece of four times the last size has, beside the block that is copied from, at least three
- * times that size left in at most two pieces.
+ * True when the pool surely has room to grow a block of `bytes` by `growth`, in however many steps:
+ * a free piece of four times the last size has, beside the block that is copied from, at least
+ * three times that size left in at most two pieces.
  */
 export function growthFits(bytes: usize, growth: usize): bool {
   return growth == 0 || poolFits(roomFor(bytes + growth) << 2);

@@ -1,7 +1,7 @@
 /**
- * The whole journey: a simulated fleet through ingest, log, kernel and inserts, until every row can be
- * queried. In: how many events. Out: wall time from the first record to the last visible row, processor
- * time of all processes, and a hash of what the views then say.
+ * The whole journey: a simulated fleet through ingest, log, kernel and inserts, until every row can
+ * be queried. In: how many events. Out: wall time from the first record to the last visible row,
+ * processor time of all processes, and a hash of what the views then say.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

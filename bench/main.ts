@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- journey [--events N] [--json]`: runs one workload and prints what it measured. Every
- * measurement is one line {workload, case, subject, events, wallSeconds, cpuMicrosPerEvent,
+ * `npm run bench -- journey [--events N] [--json]`: runs one workload and prints what it measured.
+ * Every measurement is one line {workload, case, subject, events, wallSeconds, cpuMicrosPerEvent,
  * eventsPerSecond, resultHash, commit}.
  */
 import { Command } from 'commander';

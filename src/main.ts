@@ -1,8 +1,8 @@
 /**
  * The composition root: builds the rooms and joins their doors. In: a configuration and a data
  * folder. Out: a running Millrace. Rooms start from the last to the first (read model before log
- * readers, log readers before ingest) and stop from the first to the last, each running dry under one
- * shared deadline.
+ * readers, log readers before ingest) and stop from the first to the last, each running dry under
+ * one shared deadline.
  *
  *   engines ─► streams ─► plan + tables ─► sinks ─► kernel + runtime ─► ingest
  */

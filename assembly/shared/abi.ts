@@ -1,6 +1,6 @@
 /**
- * What host and kernel agree on: versions, limits and record layouts that both sides touch. Portable
- * between asc and tsc: unannotated integer constants only. All integers little-endian.
+ * What host and kernel agree on: versions, limits and record layouts that both sides touch.
+ * Portable between asc and tsc: unannotated integer constants only. All integers little-endian.
  */
 export const ABI_VERSION = 1;
 /** Bumped when the same log would give other state or rows; pinned in the checkpoint. */
@@ -58,7 +58,8 @@ export const ENTRY_LOG_TIME_NS_AT = 24;
 /** Bytes of a chunk at most (one input region). A chunk holds whole entries, at least one. */
 export const CHUNK_BYTES_MAX = 1048576;
 
-// --- Kinds of values and formats -------------------------------------------------------------------
+// --- Kinds of values and formats
+// -------------------------------------------------------------------
 export const KIND_NUMBER = 1;
 export const KIND_INTEGER = 2;
 export const KIND_BOOLEAN = 3;
@@ -75,7 +76,8 @@ export const TIME_NS = 5;
 export const POLICY_REJECT = 0;
 export const POLICY_ACCEPT = 1;
 
-// --- Flags of a stored sample (column `flags`) ------------------------------------------------------
+// --- Flags of a stored sample (column `flags`)
+// ------------------------------------------------------
 /** Behind the watermark by more than the allowed lateness. */
 export const FLAG_LATE = 1;
 /** Event time was absent: the received time stands for it. */

@@ -1,7 +1,7 @@
 /**
- * Statuses of a record, a sample or a reading. Zero is success; the order is the precedence: what is
- * refused for several reasons gets the lowest number. Compiled by asc (kernel) and tsc (host), so
- * that both sides read one list. The names are what subjects, tables and people see.
+ * Statuses of a record, a sample or a reading. Zero is success; the order is the precedence: what
+ * is refused for several reasons gets the lowest number. Compiled by asc (kernel) and tsc (host),
+ * so that both sides read one list. The names are what subjects, tables and people see.
  */
 export const OK = 0;
 // Records: framing and identity

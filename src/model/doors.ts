@@ -75,8 +75,8 @@ export interface LogReader {
 
 export interface LogPurger {
   /**
-   * Removes messages below `keepFrom` that were stored before `beforeMs` (UTC). Gives how many went.
-   * The caller sees to it that a durable checkpoint covers them.
+   * Removes messages below `keepFrom` that were stored before `beforeMs` (UTC). Gives how many
+   * went. The caller sees to it that a durable checkpoint covers them.
    */
   purge(partition: number, keepFrom: bigint, beforeMs: number): Promise<number>;
 }

@@ -39,11 +39,15 @@ export const IDENTITIES_MAX = 64;
 /** Records skipped for poison per partition and hour before it halts. */
 export const SKIPS_PER_HOUR_MAX = 8;
 
-/** A message is purged only below a checkpoint that has been durable for so long (EXACTLY_ONCE §4). */
+/**
+ * A message is purged only below a checkpoint that has been durable for so long (EXACTLY_ONCE §4).
+ */
 export const PURGE_AFTER_MS = 600_000;
 export const PURGE_INTERVAL_MS = 60_000;
 
-/** Above this share of a log stream's bytes retention yields: what is checkpointed may go at once. */
+/**
+ * Above this share of a log stream's bytes retention yields: what is checkpointed may go at once.
+ */
 export const LOG_FULL_SHARE = 0.8;
 
 /** Increments of state before a checkpoint is written whole again. */

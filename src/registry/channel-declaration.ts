@@ -1,7 +1,7 @@
 /**
- * Declares channels on a running instance, by request and reply on `svc.millrace.admin.channel`. In: a
- * piece of configuration (YAML with `metrics` and `channels`). Out: the names of its channels once
- * every partition's log has stored the new plan, or the problems, line by line.
+ * Declares channels on a running instance, by request and reply on `svc.millrace.admin.channel`.
+ * In: a piece of configuration (YAML with `metrics` and `channels`). Out: the names of its channels
+ * once every partition's log has stored the new plan, or the problems, line by line.
  */
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ERRORS, type ErrorCode, isOperatingError, OperatingError } from '../model/error.ts';

@@ -1,7 +1,7 @@
 /**
- * Where the newest plan of a log is kept for those who are not partitions: key `plan.<log>` of the KV
- * bucket `millrace`. Written before the plan enters any log, so that ids given once stay given even
- * when the process dies in between.
+ * Where the newest plan of a log is kept for those who are not partitions: key `plan.<log>` of the
+ * KV bucket `millrace`. Written before the plan enters any log, so that ids given once stay given
+ * even when the process dies in between.
  */
 import { Kvm } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';

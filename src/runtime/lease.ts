@@ -97,8 +97,8 @@ export class Lease {
   }
 
   /**
-   * A write whose reply was lost for good stands under a newer revision than we know. Owner and epoch
-   * are ours alone, so such a record is our own: go on from its revision.
+   * A write whose reply was lost for good stands under a newer revision than we know. Owner and
+   * epoch are ours alone, so such a record is our own: go on from its revision.
    */
   async #isOurs(): Promise<boolean> {
     const found = await this.#options.ownership.load(this.#options.partition);

@@ -25,8 +25,8 @@ export interface RecoveryOptions {
 }
 
 /**
- * A checkpoint that cannot be read is no loss while the log still begins at its beginning: replaying
- * all of it gives the same state, rows and facts under the same versions.
+ * A checkpoint that cannot be read is no loss while the log still begins at its beginning:
+ * replaying all of it gives the same state, rows and facts under the same versions.
  */
 export async function recover(
   options: RecoveryOptions,

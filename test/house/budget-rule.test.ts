@@ -7,6 +7,11 @@ const FILE_LINES_MAX = 400;
 const TEST_LINES_MAX = 500;
 const FUNCTION_LINES_MAX = 70;
 const PARAMETERS_MAX = 4;
+/**
+ * The kernel has no objects to gather arguments in: a span is two parameters, pointer and bytes.
+ */
+const KERNEL_PARAMETERS_MAX = 8;
+const IS_KERNEL = /^(assembly\/|test\/kernel\/probe\.ts$)/;
 const COLUMNS_MAX = 100;
 const ROOM_FILES_MAX = 12;
 const DOOR_LINES_MAX = 60;
@@ -27,6 +32,9 @@ const linesRule = (title: string, paths: RegExp, max: number, example: string): 
 /** A function of `lines` lines. */
 const functionOf = (lines: number) => `function f() {\n${'  x();\n'.repeat(lines - 2)}}\n`;
 const inner = functionOf(FUNCTION_LINES_MAX);
+
+/** What a person reads stays in one piece, so that it is found by searching for what was read. */
+const IS_TEXT = /^\s*(return |: |\? |\w+: )?['"`].*['"`][,;)]*$/;
 
 const RULES: Rule[] = [
   linesRule('a source file is short', PRODUCT, FILE_LINES_MAX, 'src/log/x.ts'),
@@ -65,18 +73,28 @@ const RULES: Rule[] = [
       { 'src/log/x.ts': 'interface F { call(a: A, b: A, c: A, d: A, e: A): void }' },
       { 'src/log/x.ts': 'class A { constructor(a: A, b: A, c: A, d: A, e: A) {} }' },
     ],
-    kept: [{ 'src/log/x.ts': 'function f(a, b, c, d) {}' }],
+    kept: [
+      { 'src/log/x.ts': 'function f(a, b, c, d) {}' },
+      { 'assembly/x.ts': 'function f(a, b, c, d, e, f, g, h) {}' },
+    ],
   },
   {
     title: 'a line fits on the screen',
     find: perFile(CODE, ({ path, lines }) =>
       lines.flatMap((line, index) => {
         const columns = [...line].length;
+        if (IS_TEXT.test(line)) return [];
         return columns > COLUMNS_MAX ? [`${path}:${index + 1} has ${columns} columns`] : [];
       }),
     ),
-    broken: [{ 'src/log/x.ts': `// ${'x'.repeat(COLUMNS_MAX - 2)}` }],
-    kept: [{ 'src/log/x.ts': `// ${'ü'.repeat(COLUMNS_MAX - 3)}` }],
+    broken: [
+      { 'src/log/x.ts': `// ${'x'.repeat(COLUMNS_MAX - 2)}` },
+      { 'src/log/x.ts': `const x = call('${'x'.repeat(COLUMNS_MAX)}', 1 + 1);` },
+    ],
+    kept: [
+      { 'src/log/x.ts': `// ${'ü'.repeat(COLUMNS_MAX - 3)}` },
+      { 'src/log/x.ts': `      '${'x'.repeat(COLUMNS_MAX)}',` },
+    ],
   },
   {
     title: 'a room has few files (cli: one file per command)',
@@ -139,10 +157,11 @@ function linesOf(file: SourceFile, node: ts.Node): number {
 
 function findManyParameters(file: SourceFile): string[] {
   const found: string[] = [];
+  const max = IS_KERNEL.test(file.path) ? KERNEL_PARAMETERS_MAX : PARAMETERS_MAX;
   walk(file.tree, (node) => {
-    if (!ts.isFunctionLike(node) || node.parameters.length <= PARAMETERS_MAX) return;
+    if (!ts.isFunctionLike(node) || node.parameters.length <= max) return;
     const { length } = node.parameters;
-    found.push(`${placeOf(file, node)} takes ${length} parameters: at most ${PARAMETERS_MAX}`);
+    found.push(`${placeOf(file, node)} takes ${length} parameters: at most ${max}`);
   });
   return found;
 }

@@ -1,6 +1,7 @@
 /**
- * One partition's log, and what a kernel makes of it however it is cut. In: a configuration, records, a
- * kernel. Out: state hash, rows per table, facts and dead letters as sorted lines, to be compared.
+ * One partition's log, and what a kernel makes of it however it is cut. In: a configuration,
+ * records, a kernel. Out: state hash, rows per table, facts and dead letters as sorted lines, to be
+ * compared.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

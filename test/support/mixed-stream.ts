@@ -1,6 +1,6 @@
 /**
- * A long stream in which one record in twenty is bad, in every way there is. In: a seed. Out: records
- * with the reason that each must end in, null for the good ones. Deterministic.
+ * A long stream in which one record in twenty is bad, in every way there is. In: a seed. Out:
+ * records with the reason that each must end in, null for the good ones. Deterministic.
  */
 import type { DeviceRecord } from '../../src/model/record.ts';
 import { createRandom, type Random } from '../../src/sim/random.ts';

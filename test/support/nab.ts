@@ -1,7 +1,7 @@
 /**
  * The nine real series as nine devices, and what must come of them: computed by ClickHouse straight
- * from the CSV files, with units converted there. In: a running instance. Out: differences, none when
- * all is well.
+ * from the CSV files, with units converted there. In: a running instance. Out: differences, none
+ * when all is well.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -88,7 +88,8 @@ function fromFiles(select: string, tail: string): string {
     files.map(
       (file) => `SELECT '${file}' AS device, ${select} FROM (
         SELECT timestamp, ${canonical} AS v, rowNumberInAllBlocks() AS n
-        FROM file('${csvPath(file)}', 'CSVWithNames', 'timestamp DateTime(\\'UTC\\'), value Float64')
+        FROM file('${csvPath(file)}', 'CSVWithNames',
+          'timestamp DateTime(\\'UTC\\'), value Float64')
       ) ${tail}`,
     ),
   ).join(' UNION ALL ');

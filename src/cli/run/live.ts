@@ -68,8 +68,8 @@ export function addresses(state: RunState, title: string): string[] {
     ...(nats.websocketUrl ? [`  WebSocket   ${nats.websocketUrl}`] : []),
     `  ClickHouse  ${clickhouse.url}   database ${clickhouse.database}, read-only user ` +
       `${clickhouse.readonlyUser ?? '–'}`,
-    '  Try         millrace query "SELECT * FROM v_devices LIMIT 5" · millrace tail · millrace ' +
-      'ledger',
+    '  Try         npx millrace query "SELECT * FROM v_devices LIMIT 5"',
+    '              npx millrace tail · npx millrace ledger · npx millrace --help',
     '  Ctrl-C stops everything',
     '',
   ];

@@ -1,7 +1,7 @@
 /**
  * The reference kernel: the plain reading of assembly/README.md, with Maps and arrays and no
- * thought of speed. In: chunks of a partition's log. Out: rows, facts and dead letters of each turn. It is
- * what the WASM kernel is compared with; where they differ, the specification decides.
+ * thought of speed. In: chunks of a partition's log. Out: rows, facts and dead letters of each
+ * turn. It is what the WASM kernel is compared with; where they differ, the specification decides.
  */
 import { FLUSH_SEQUENCES } from '../../../assembly/shared/abi.ts';
 import type { LogChunk } from '../../../src/model/doors.ts';

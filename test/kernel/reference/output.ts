@@ -1,6 +1,7 @@
 /**
  * What one turn gives out, in the order of emission. In: rows, facts and dead letters of the
- * message being applied. Every emission takes the next ordinal of its message as part of its version.
+ * message being applied. Every emission takes the next ordinal of its message as part of its
+ * version.
  */
 import {
   type DeadLetter,

@@ -1,6 +1,7 @@
 /**
  * One sample of a record that got past dedup: its event time and what becomes of its readings. In:
- * a decoded sample, the channel's policies, received-at and log time. Out: final statuses and flags.
+ * a decoded sample, the channel's policies, received-at and log time. Out: final statuses and
+ * flags.
  */
 import {
   FLAG_PARTLY,

@@ -38,7 +38,7 @@ describe('the lease on a partition', () => {
     expect(lease.record).to.include({ owner: 'a:1', epoch: 1, position: '0', generation: 1 });
   });
 
-  it('is claimed at once by the same instance, with the next epoch and the checkpoint kept', async () => {
+  it('is claimed at once by the same instance, keeping the checkpoint', async () => {
     const { ownership, claim } = setup('a:1');
     await (await claim()).write({ position: '7', planText: 'p' });
     const startedMs = 1_000;

@@ -235,7 +235,7 @@ describe('a partition', () => {
     expect(world.temperatures).to.deep.equal([20, 21, 22]);
   });
 
-  it('halts when a state object is missing and the log no longer begins at its beginning', async () => {
+  it('halts when a state object is missing and the log was purged', async () => {
     running = await withoutState();
     world.log.purge(0, 2n);
     running.start();

@@ -102,7 +102,8 @@ describe('a service that subscribes with the plain NATS client', function () {
     await instance.until('every stored sample is in a minute', async () => {
       const [{ samples, counted }] = await instance.rows<{ samples: string; counted: string }>(
         `SELECT (SELECT count() FROM v_truck) AS samples,
-         (SELECT sum(count) FROM v_agg_1m WHERE channel = 'truck' AND metric = 'heading') AS counted`,
+         (SELECT sum(count) FROM v_agg_1m WHERE channel = 'truck' AND metric = 'heading')
+         AS counted`,
       );
       return Number(samples) > EVENTS / 3 && samples === counted;
     });
