@@ -335,6 +335,29 @@ describe('the command line', function () {
     });
   });
 
+  describe('the engines', () => {
+    it('may be killed under an ingest: it goes on, and every row is stored once', async () => {
+      const file = join(folder, 'outage.csv');
+      const count = 3000;
+      const rows = Array.from({ length: count }, (_, index) => `${1.5e9 + index},${index}`);
+      writeFileSync(file, `time,v\n${rows.join('\n')}\n`);
+      const args = ['ingest', file, '--channel', 'outage', '--historical', '--rate', '300'];
+      const sending = launch(...args, '--json', '--data-dir', instance.folder);
+      await instance.until('it has begun', async () => {
+        const sql = "SELECT 1 FROM v_devices WHERE device = 'outage'";
+        return (await instance.rows(sql)).length === 1;
+      });
+      for (const name of ['nats/nats-server.pid', 'clickhouse/engine.pid']) {
+        process.kill(pidIn(join(instance.folder, name)), 'SIGKILL');
+      }
+      const result = await sending.result;
+      expect(result.code, result.stderr).to.equal(EXIT.done);
+      const { files, visible } = json<{ files: object[]; visible: boolean }>(result);
+      expect(visible).to.equal(true);
+      expect(files[0]).to.include({ acknowledged: count, refused: 0, stored: count });
+    });
+  });
+
   describe('the end', () => {
     it('reset refuses while it runs, and a folder that is not ours', async () => {
       const running = await instance.command('reset', '--yes', '--json');
@@ -357,6 +380,12 @@ describe('the command line', function () {
     });
   });
 });
+
+function pidIn(file: string): number {
+  const pid = Number.parseInt(readFileSync(file, 'utf8'), 10);
+  expect(pid).to.be.greaterThan(1);
+  return pid;
+}
 
 function isThere(pid: number): boolean {
   try {
