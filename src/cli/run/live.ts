@@ -15,12 +15,18 @@ const REFRESH_MS = 1000;
 const NO_WRAP = '\u001b[?7l';
 const WRAP = '\u001b[?7h';
 
+/** How many lines above the cursor are the block's; 0 after somebody else wrote. */
+export interface Screen {
+  lines: number;
+}
+
 export interface LiveOptions {
   readonly millrace: Millrace;
   readonly state: RunState;
   readonly asJson: boolean;
   readonly title: string;
   readonly signal: AbortSignal;
+  readonly screen: Screen;
 }
 
 export interface LiveFigures {
@@ -36,13 +42,12 @@ export interface LiveFigures {
 }
 
 export async function showLive(options: LiveOptions): Promise<void> {
-  const { state, asJson, title, signal } = options;
+  const { state, asJson, title, signal, screen } = options;
   const isTerminal = process.stdout.isTTY === true;
   if (!asJson) for (const line of addresses(state, title)) printLine(line);
   if (!asJson && !isTerminal) return;
   const query = createQuery(state.clickhouse);
   const sample = sampler(options, query);
-  let lines = 0;
   while (!signal.aborted) {
     await systemClock.wait(REFRESH_MS, signal).catch(() => {});
     if (signal.aborted) break;
@@ -50,10 +55,10 @@ export async function showLive(options: LiveOptions): Promise<void> {
     if (asJson) printJson(figures);
     else {
       const block = liveLines(figures);
-      const up = lines > 0 ? `\u001b[${lines}A` : '';
+      const up = screen.lines > 0 ? `\u001b[${screen.lines}A` : '';
       const rows = block.map((line) => `\u001b[2K${line}\n`).join('');
       process.stdout.write(`${up}${NO_WRAP}${rows}${WRAP}`);
-      lines = block.length;
+      screen.lines = block.length;
     }
   }
   await query.close();

@@ -22,8 +22,9 @@ import {
 } from '../run-file.ts';
 import { DEMO_TRUCKS, runDemo } from './demo.ts';
 import { type EngineSet, startEngines } from './engine-set.ts';
-import { showLive } from './live.ts';
+import { type Screen, showLive } from './live.ts';
 import { loadSettings, type Settings } from './settings.ts';
+import { createTroubleTeller } from './trouble.ts';
 
 /** Ctrl-C ends everything within 10 s: these three together, and a moment for the process. */
 const SENDERS_STOP_MS_MAX = 500;
@@ -112,6 +113,16 @@ interface RunOptions {
 async function run(context: RunOptions): Promise<void> {
   const { options, folder, settings, engines, ending } = context;
   const { config } = settings;
+  const screen: Screen = { lines: 0 };
+  const tellTrouble = createTroubleTeller({
+    clock: systemClock,
+    tell(error, repeated) {
+      reportError(error, options.json === true);
+      if (repeated > 0)
+        process.stderr.write(`  (and ${repeated} times more since the last time)\n`);
+      screen.lines = 0; // the figures go on below
+    },
+  });
   const creating = createMillrace({
     config,
     declare: settings.declare,
@@ -121,7 +132,7 @@ async function run(context: RunOptions): Promise<void> {
     ...(engines.storeBytesMax === null ? {} : { storeBytesMax: engines.storeBytesMax }),
     instance: instanceId(folder),
     onTrouble: (_, error) => {
-      if (!ending.signal.aborted) reportError(error, options.json === true);
+      if (!ending.signal.aborted) tellTrouble(error);
     },
   });
   creating.catch(() => {}); // told below, unless the end came first
@@ -144,6 +155,7 @@ async function run(context: RunOptions): Promise<void> {
     asJson: options.json === true,
     title: options.demo ? `demo fleet of ${DEMO_TRUCKS} trucks` : 'running',
     signal: background.signal,
+    screen,
   });
   await endOf(ending.signal, context.failed);
   background.abort();

@@ -4,6 +4,7 @@
  */
 import pc from 'picocolors';
 import { systemClock } from '../../base/clock.ts';
+import { isOperatingError } from '../../model/error.ts';
 import type { LedgerSummary } from '../../query/index.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printLine } from '../report.ts';
@@ -14,6 +15,7 @@ import type { Supply } from './supply.ts';
 
 /** Without any progress of the read model for this long, waiting ends. */
 const STANDSTILL_MS_MAX = 60_000;
+const LOOK_MS = 1_000;
 /** A flush point comes each second of log time. */
 const LEDGER_MS_MAX = 10_000;
 const LEDGER_POLL_MS = 100;
@@ -74,7 +76,8 @@ export async function reportIngest(outcome: OutcomeOptions): Promise<void> {
 }
 
 /** True when everything sent can be queried. Waits as long as the read model goes on. */
-async function waitUntilSeen({ session, results }: OutcomeOptions): Promise<boolean> {
+async function waitUntilSeen(outcome: OutcomeOptions): Promise<boolean> {
+  const { results } = outcome;
   const last = new Map<number, bigint>();
   for (const { positions } of results) {
     for (const [partition, range] of positions) {
@@ -82,14 +85,31 @@ async function waitUntilSeen({ session, results }: OutcomeOptions): Promise<bool
     }
   }
   for (const [partition, sequence] of last) {
-    let reached = -1n;
-    while (!(await session.query.waitVisible(partition, sequence, STANDSTILL_MS_MAX))) {
-      const now = await session.query.visible(partition);
-      if (now <= reached) return false;
-      reached = now;
-    }
+    if (!(await isPartitionSeen(outcome, partition, sequence))) return false;
   }
   return true;
+}
+
+/** Goes on through an outage of ClickHouse, as long as there is progress now and then. */
+async function isPartitionSeen(
+  { session, supply }: OutcomeOptions,
+  partition: number,
+  sequence: bigint,
+): Promise<boolean> {
+  let reached = -1n;
+  let endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
+  while (systemClock.monotonicMs() < endMs && !supply.ending.aborted) {
+    try {
+      if (await session.query.waitVisible(partition, sequence, LOOK_MS)) return true;
+      const now = await session.query.visible(partition);
+      if (now > reached) endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
+      reached = now;
+    } catch (error) {
+      if (!isOperatingError(error) || error.retry === 'never') throw error;
+      await systemClock.wait(LOOK_MS);
+    }
+  }
+  return false;
 }
 
 /** Rows of this run that stand in the channel's view. */

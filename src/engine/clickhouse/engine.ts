@@ -173,7 +173,9 @@ class Supervisor implements ClickHouseEngine {
       await this.#clock.wait(this.#backoff.nextMs());
       if (this.#isStopped()) return;
       try {
-        this.#options.onRestarted?.(await this.#launch());
+        // Not inside the call: where nobody listens its arguments are never evaluated.
+        const address = await this.#launch();
+        this.#options.onRestarted?.(address);
         return;
       } catch (error) {
         last = error;

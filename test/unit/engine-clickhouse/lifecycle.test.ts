@@ -115,6 +115,18 @@ describe('the life of the embedded ClickHouse', () => {
     expect(count).to.be.within(acknowledged, acknowledged + 2000);
   });
 
+  it('restarts when it is killed, also when nobody wants to be told', async () => {
+    const engine = create();
+    const first = await engine.start();
+    process.kill(first.pid, 'SIGKILL');
+    let second: ClickHouseAddress | null = null;
+    while (second === null || second.pid === first.pid) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      second = engine.findAddress();
+    }
+    expect(await query(second, 'SELECT 1')).to.equal('1\n');
+  });
+
   it('is given up after dying again and again', async () => {
     const failed = new Promise<Error>((resolve) => {
       create({
