@@ -226,8 +226,11 @@ export class Partition {
   async #tick(): Promise<void> {
     const { clock, appender, partition } = this.#options;
     const progress = this.#progress;
-    if (!progress?.needsTicks) return;
-    if (clock.nowMs() - progress.logTimeMs < TICK_INTERVAL_MS / 2) return;
+    // Restored, and no turn yet: whether something waits for time is known after one tick.
+    const isDue = progress
+      ? progress.needsTicks && clock.nowMs() - progress.logTimeMs >= TICK_INTERVAL_MS / 2
+      : this.#lease?.record.position !== '0';
+    if (!isDue) return;
     try {
       await appender.append({ kind: 'tick', partition, body: new Uint8Array(0) });
     } catch (error) {
@@ -248,8 +251,8 @@ export class Partition {
     if (!isOperatingError(cause)) throw cause;
     this.#error = cause;
     onTrouble(partition, cause);
-    if (cause.code === 'KERNEL_TRAPPED') await this.#skip(cause);
-    if (cause.retry === 'never' || this.#tooManySkips()) {
+    const maySkip = cause.code !== 'KERNEL_TRAPPED' || (await this.#trySkip(cause));
+    if (cause.retry === 'never' || !maySkip) {
       this.#phase = 'halted';
       return;
     }
@@ -257,16 +260,18 @@ export class Partition {
     await clock.wait(this.#backoff.nextMs(), this.#stop.signal).catch(() => {});
   }
 
-  /** The record that trapped the kernel is never applied again, in any replay. */
-  async #skip(trap: OperatingError): Promise<void> {
+  /**
+   * The record that trapped the kernel is never applied again, in any replay. False when no record
+   * can be named (a timer, a flush point), or when there were too many: then only a halt is honest.
+   */
+  async #trySkip(trap: OperatingError): Promise<boolean> {
     const { partition, ownership, clock } = this.#options;
-    const sequence = BigInt(trap.where['sequence'] ?? 0);
-    await ownership.addSkip({ partition, sequence, index: Number(trap.where['index'] ?? 0) });
+    const index = Number(trap.where['index'] ?? -1);
     const nowMs = clock.monotonicMs();
     this.#skippedAtMs = [...this.#skippedAtMs.filter((atMs) => nowMs - atMs < HOUR_MS), nowMs];
-  }
-
-  #tooManySkips(): boolean {
-    return this.#skippedAtMs.length > SKIPS_PER_HOUR_MAX;
+    if (index < 0 || this.#skippedAtMs.length > SKIPS_PER_HOUR_MAX) return false;
+    const sequence = BigInt(trap.where['sequence'] ?? 0);
+    await ownership.addSkip({ partition, sequence, index });
+    return true;
   }
 }

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { systemClock } from '../../../src/base/clock.ts';
 import { loadConfig } from '../../../src/config/index.ts';
 import { createKernel } from '../../../src/kernel/index.ts';
-import type { Kernel } from '../../../src/model/doors.ts';
+import type { Kernel, LogChunk } from '../../../src/model/doors.ts';
+import { OperatingError } from '../../../src/model/error.ts';
 import { compilePlan, planText } from '../../../src/registry/index.ts';
 import { Partition, type PartitionOptions } from '../../../src/runtime/partition.ts';
 import { encodeRecordBatch } from '../../../src/wire/record-batch.ts';
@@ -179,6 +180,68 @@ describe('a partition', () => {
     const closed = () => world.facts.facts.some((fact) => fact.kind === 'window');
     await until('the windows to close by idleness', closed);
     expect(ticks()).to.be.at.least(2);
+  });
+
+  it('closes in the next process what was open when nothing more is sent', async () => {
+    await world.send(1, 20);
+    const first = start();
+    await until('a checkpoint', () => first.status.checkpoint >= 2n);
+    await first.stop();
+    world.facts.facts.length = 0;
+    start();
+    await until('the windows to close', () =>
+      world.facts.facts.some((fact) => fact.kind === 'window'),
+    );
+  });
+
+  /** The real kernel, but for a trap at one record, as long as it is not on the skip list. */
+  function trapping(sequence: bigint, index: number): Kernel {
+    return {
+      stop: () => kernel.stop(),
+      open(options) {
+        const inner = kernel.open(options);
+        let isSkipped = false;
+        return new Proxy(inner, {
+          get(target, name) {
+            if (name === 'setSkips') {
+              return (skips: Parameters<typeof inner.setSkips>[0]) => {
+                isSkipped = skips.some((skip) => skip.sequence === sequence);
+                target.setSkips(skips);
+              };
+            }
+            if (name === 'turn') {
+              return (chunk: LogChunk) => {
+                if (isSkipped || chunk.lastSequence < sequence) return target.turn(chunk);
+                const where = { partition: 0, sequence, index };
+                throw new OperatingError('KERNEL_TRAPPED', 'trapped', { where });
+              };
+            }
+            const value = Reflect.get(target, name) as unknown;
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+      },
+    };
+  }
+
+  it('skips for ever the record that trapped the kernel, and goes on', async () => {
+    await world.send(1, 20);
+    await world.send(2, 21);
+    await world.send(3, 22);
+    const partition = start({ kernel: trapping(3n, 0) });
+    await until('the record behind it', () => world.temperatures.includes(22));
+    expect(world.temperatures).to.deep.equal([20, 22]);
+    expect(partition.status.phase).to.equal('running');
+    expect(world.troubles).to.deep.equal(['KERNEL_TRAPPED']);
+    const [letter] = world.facts.letters;
+    expect(letter).to.include({ reason: 'SKIPPED', sequence: 3n, index: 0 });
+  });
+
+  it('halts when the kernel trapped at no record', async () => {
+    await world.send(1, 20);
+    const partition = start({ kernel: trapping(2n, -1) });
+    await until('the halt', () => partition.status.phase === 'halted');
+    expect(partition.status.error?.code).to.equal('KERNEL_TRAPPED');
   });
 
   it('halts when the log lost what it has applied', async () => {
