@@ -56,12 +56,15 @@ class Generator {
   readonly #expected: Expected[] = [];
   readonly #devices: Device[];
   readonly #pace: number;
+  /** All times are multiples of it: on a coarse grid bounds are met to the millisecond. */
+  readonly #gridMs: number;
   #plan: Plan;
 
   constructor(seed: number) {
     this.#seed = seed;
     this.#random = new Random(seed);
     this.#plan = randomPlan(this.#random);
+    this.#gridMs = this.#random.pick([1, 1, 1, 1000]);
     this.#pace = this.#random.pick([50, 500, 500, 5000]);
     const count = this.#random.pick([1, 2, 4, 12, 60]);
     this.#devices = Array.from({ length: count }, (_, place) => this.#device(place));
@@ -113,7 +116,12 @@ class Generator {
     else if (step < 0.97) this.#log.nowMs += random.int(0, 3 * MINUTE_MS);
     else if (step < 0.975) this.#log.nowMs += random.int(0, 2 * HOUR_MS);
     else this.#log.nowMs -= random.int(0, 5000);
+    this.#log.nowMs = this.#onGrid(this.#log.nowMs);
     if (random.chance(0.02)) this.#log.skip(BigInt(random.pick([1, 2, 100, 1023, 65_535])));
+  }
+
+  #onGrid(timeMs: number): number {
+    return Math.ceil(timeMs / this.#gridMs) * this.#gridMs;
   }
 
   #message(): void {
@@ -220,12 +228,19 @@ class Generator {
     }));
   }
 
+  /** Now and then one millisecond short of a bound, where watermarks lie. */
   #eventTime(device: Device): number {
+    const timeMs = this.#onGrid(this.#habitualTime(device));
+    return this.#random.chance(0.1) ? Math.floor(timeMs / 1000) * 1000 - 1 : timeMs;
+  }
+
+  #habitualTime(device: Device): number {
     const random = this.#random;
     const now = this.#log.nowMs + device.clockOffsetMs;
     const mixed = ['ordered', 'late', 'ahead', 'backlog'] as const;
     const habit = device.habit === 'mixed' ? random.pick(mixed) : device.habit;
-    if (random.chance(0.05)) return Math.floor(now / 5000) * 5000 - random.int(0, 1);
+    if (random.chance(0.05)) return Math.floor(now / 5000) * 5000;
+    if (habit === 'late' && random.chance(0.2)) return now - random.pick([10_000, MINUTE_MS]);
     if (habit === 'late') return now - random.int(0, random.pick([2000, 200_000, 2 * HOUR_MS]));
     if (habit === 'ahead') return now + random.int(-5000, 6 * MINUTE_MS);
     if (habit === 'ordered') return now - random.int(0, 50);
