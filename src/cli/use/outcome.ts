@@ -46,10 +46,12 @@ export async function reportIngest(outcome: OutcomeOptions): Promise<void> {
   const { session, options, declared, before, results, supply } = outcome;
   const isSeen = options.wait && !supply.ending.aborted && (await waitUntilSeen(outcome));
   const sent = results.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
-  const log = isSeen && before ? await balanceSince(session, before, sent) : null;
+  const log = isSeen && before ? await patiently(() => balanceSince(session, before, sent)) : null;
   const files = [];
   for (const { positions, ...result } of results) {
-    const stored = isSeen ? await countStored(outcome, { ...result, positions }) : null;
+    const stored = isSeen
+      ? await patiently(() => countStored(outcome, { ...result, positions }))
+      : null;
     const places = [...positions].map(([partition, range]) => ({ partition, ...range }));
     files.push({ ...result, stored, positions: places });
   }
@@ -90,26 +92,36 @@ async function waitUntilSeen(outcome: OutcomeOptions): Promise<boolean> {
   return true;
 }
 
-/** Goes on through an outage of ClickHouse, as long as there is progress now and then. */
+/** As long as there is progress now and then. */
 async function isPartitionSeen(
   { session, supply }: OutcomeOptions,
   partition: number,
   sequence: bigint,
 ): Promise<boolean> {
+  const { query } = session;
   let reached = -1n;
   let endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
   while (systemClock.monotonicMs() < endMs && !supply.ending.aborted) {
+    if (await patiently(() => query.waitVisible(partition, sequence, LOOK_MS))) return true;
+    const now = await patiently(() => query.visible(partition));
+    if (now > reached) endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
+    reached = now;
+  }
+  return false;
+}
+
+/** Asks again while ClickHouse is gone for a moment. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  const endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
+  while (true) {
     try {
-      if (await session.query.waitVisible(partition, sequence, LOOK_MS)) return true;
-      const now = await session.query.visible(partition);
-      if (now > reached) endMs = systemClock.monotonicMs() + STANDSTILL_MS_MAX;
-      reached = now;
+      return await ask();
     } catch (error) {
-      if (!isOperatingError(error) || error.retry === 'never') throw error;
+      const passes = isOperatingError(error) && error.retry !== 'never';
+      if (!passes || systemClock.monotonicMs() > endMs) throw error;
       await systemClock.wait(LOOK_MS);
     }
   }
-  return false;
 }
 
 /** Rows of this run that stand in the channel's view. */
