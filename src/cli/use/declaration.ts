@@ -137,15 +137,15 @@ function metricsOf(wishes: ChannelWishes, sample: Sample, timePath: string | nul
     return [{ name: metricName(path), path, kind }];
   });
   if (found.length > 0) return found;
-  throw invalid('no column holds numbers only: name the metrics with --metric NAME=COLUMN');
+  throw invalid('no column holds numbers: name the metrics with --metric NAME=COLUMN');
 }
 
-/** Null when the values are not all of one kind that can be a metric. */
+/** Of most values; the others become dead letters. Null when that is no kind of a metric. */
 function kindOf(sample: Sample, name: string): 'number' | 'boolean' | null {
   const values = sample.map((row) => row[name]).filter((value) => value !== undefined);
-  const kinds = new Set(values.map((value) => (value === null ? 'null' : typeof value)));
-  const [kind] = kinds;
-  return kinds.size === 1 && (kind === 'number' || kind === 'boolean') ? kind : null;
+  const isMost = (kind: string) =>
+    2 * values.filter((value) => typeof value === kind).length > values.length;
+  return (['number', 'boolean'] as const).find(isMost) ?? null;
 }
 
 /** 'Air temp.' → 'Air_temp'; a name that every table has already gets `_value`. */

@@ -128,6 +128,12 @@ describe('a channel composed for a file', () => {
     });
   }
 
+  it('judges a column by most of its values', () => {
+    const sample = [{ a: 1, b: 'x' }, { a: 'n/a', b: 2 }, { a: 3 }];
+    const { metrics } = parse(composeDeclaration(WISHES, sample, null).yaml) as { metrics: object };
+    expect(metrics).to.deep.equal({ a: { unit: '1' } });
+  });
+
   const FORMATS: readonly [value: unknown, format: string | null][] = [
     ['2013-12-02 21:15:00', 'iso8601'],
     ['2013-12-02T21:15:00Z', 'iso8601'],
