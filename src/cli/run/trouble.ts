@@ -1,7 +1,7 @@
 /**
- * Tells the trouble of a running instance. In: every error of the environment as it happens, the same
- * one many times a second while a server is gone. Out: its first occurrence at once, then at most one
- * line per code and TELL_EVERY_MS, with how often it came meanwhile.
+ * Tells the trouble of a running instance. In: every error of the environment as it happens, the
+ * same one many times a second while a server is gone. Out: its first occurrence at once, then at
+ * most one line per code and TELL_EVERY_MS, with how often it came meanwhile.
  */
 import type { Clock } from '../../base/clock.ts';
 import type { ErrorCode, OperatingError } from '../../model/error.ts';
