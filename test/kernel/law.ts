@@ -67,8 +67,10 @@ interface Total {
   max: number;
   first: number;
   firstTime: number;
+  firstSequence: bigint;
   last: number;
   lastTime: number;
+  lastSequence: bigint;
 }
 
 const AGGREGATE_KEY = [
@@ -84,7 +86,9 @@ export function totals(rows: readonly TableRow[]): Map<string, Total> {
       const next: Total = {
         ...{ count: at<bigint>('count'), min: at<number>('min'), max: at<number>('max') },
         ...{ first: at<number>('first'), firstTime: at<number>('first_time') },
+        firstSequence: at<bigint>('first_sequence'),
         ...{ last: at<number>('last'), lastTime: at<number>('last_time') },
+        lastSequence: at<bigint>('last_sequence'),
       };
       const key = `${row['device']} ${row['channel']} ${metric}`;
       merged.set(key, add(merged.get(key), next));
@@ -94,15 +98,29 @@ export function totals(rows: readonly TableRow[]): Map<string, Total> {
 }
 
 function add(left: Total | undefined, right: Total): Total {
-  if (left === undefined) return right;
+  if (left === undefined) return { ...right, min: right.min + 0, max: right.max + 0 };
   return {
     count: left.count + right.count,
-    min: Math.min(left.min, right.min),
-    max: Math.max(left.max, right.max),
-    ...(right.firstTime < left.firstTime ? firstOf(right) : firstOf(left)),
-    ...(right.lastTime > left.lastTime ? lastOf(right) : lastOf(left)),
+    // Of 0 and −0, which are equal, the one met first stands; here either is 0.
+    min: Math.min(left.min, right.min) + 0,
+    max: Math.max(left.max, right.max) + 0,
+    ...(isBefore(right, left) ? firstOf(right) : firstOf(left)),
+    ...(isBehind(right, left) ? lastOf(right) : lastOf(left)),
   };
 }
 
-const firstOf = ({ first, firstTime }: Total) => ({ first, firstTime });
-const lastOf = ({ last, lastTime }: Total) => ({ last, lastTime });
+/** Fragments are met in any order: of equal times the log decides. */
+function isBefore(left: Total, right: Total): boolean {
+  if (left.firstTime !== right.firstTime) return left.firstTime < right.firstTime;
+  return left.firstSequence < right.firstSequence;
+}
+
+function isBehind(left: Total, right: Total): boolean {
+  if (left.lastTime !== right.lastTime) return left.lastTime > right.lastTime;
+  return left.lastSequence > right.lastSequence;
+}
+
+const firstOf = ({ first, firstTime, firstSequence }: Total) => ({
+  ...{ first, firstTime, firstSequence },
+});
+const lastOf = ({ last, lastTime, lastSequence }: Total) => ({ last, lastTime, lastSequence });
