@@ -39,6 +39,7 @@ export async function runJourney(events: number): Promise<Measurement> {
       folder,
       portsAuto: true,
       onSpawned: () => {},
+      onTrouble: (error) => console.error(error.message),
       say: () => {},
       onFailed: (error) => {
         throw error;

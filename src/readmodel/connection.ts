@@ -115,12 +115,15 @@ function operatingError(error: unknown, what: string, url: string): OperatingErr
   if (error instanceof ClickHouseError) {
     const code = clickHouseCode(error);
     const text = `ClickHouse refused "${what}" with code ${code} ${error.type}: ${error.message}`;
-    return new OperatingError('CLICKHOUSE_REFUSED', text, { cause: error, where: { url, code } });
+    const name = code === NOT_ENOUGH_SPACE ? 'DISK_FULL' : 'CLICKHOUSE_REFUSED';
+    return new OperatingError(name, text, { cause: error, where: { url, code } });
   }
   const why = error instanceof Error ? error.message : String(error);
   const text = `ClickHouse at ${url} did not answer "${what}": ${why}`;
   return new OperatingError('CLICKHOUSE_UNREACHABLE', text, { cause: error, where: { url } });
 }
+
+const NOT_ENOUGH_SPACE = 243;
 
 /** ClickHouse's own error number, or 0 when the server never answered. */
 export function clickHouseCode(error: unknown): number {

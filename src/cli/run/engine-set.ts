@@ -21,6 +21,8 @@ export interface EngineSetOptions {
   readonly folder: string;
   readonly portsAuto: boolean;
   readonly say: (line: string) => void;
+  /** Trouble of a running engine that passes with its cause. */
+  readonly onTrouble: (error: OperatingError) => void;
   readonly onFailed: (error: OperatingError) => void;
   /** Told how to find the process of each engine, before it starts: for a stop that cannot wait. */
   readonly onSpawned: (pid: () => number | null) => void;
@@ -91,6 +93,7 @@ async function startNats(
     partitionCount: config.log.partitions,
     searchPath: environment.searchPath,
     say,
+    onTrouble: options.onTrouble,
     onFailed: options.onFailed,
   });
   options.onSpawned(() => engine.address?.pid ?? null);

@@ -89,6 +89,7 @@ async function up(options: UpOptions): Promise<void> {
       folder,
       portsAuto: options.ports === 'auto',
       say,
+      onTrouble: (error) => reportError(error, options.json === true),
       onFailed: (error) => failed.abort(error),
       onSpawned: (pid) => pids.push(pid),
     });

@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { OperatingError } from '../../model/error.ts';
 import { findProgram, isExecutable, runCommand } from './command.ts';
-import { BINARY_NAME, type FetchOptions, fetchNatsServer } from './fetch.ts';
+import { BINARY_NAME, type FetchOptions, fetchNatsServer } from './fetch/fetch.ts';
 
 /** Older ones have known holes (MQTT, deny rules) and lack stream settings that the log needs. */
 export const NATS_VERSION_MIN = '2.14.3';

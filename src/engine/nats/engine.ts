@@ -26,6 +26,7 @@ import { findProgram } from './command.ts';
 import { LOOPBACK, loadPassword, NATS_USER, serverConfigText } from './config.ts';
 import { claimFolder, endProcess, releaseFolder } from './leftover.ts';
 import { choosePorts, isAuto, type PortChoice } from './port.ts';
+import { watchStore } from './store-watch.ts';
 
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5_000;
@@ -65,6 +66,8 @@ export interface NatsEngineOptions {
   readonly say?: (line: string) => void;
   /** For the waits between restarts; default the system's. */
   readonly clock?: Clock;
+  /** DISK_FULL, each time the store can no longer be written. */
+  readonly onTrouble?: (error: OperatingError) => void;
   /** Called once when the server keeps dying and is not started again. */
   readonly onFailed?: (error: OperatingError) => void;
 }
@@ -110,12 +113,28 @@ export function createNatsEngine(options: NatsEngineOptions): NatsEngine {
         // Stopped while it was looking for ports: let the wait for readiness fail at once.
         if (stopping.signal.aborted) void endProcess(spawned.child.pid);
       });
-      watching = watch(first);
+      watching = Promise.all([watch(first), watchDisk(first)]).then(() => {});
       return first.address;
     } catch (error) {
       life = null;
       throw error;
     }
+  }
+
+  function watchDisk({ options: { monitorPort } }: Life): Promise<void> {
+    return watchStore(
+      {
+        monitorPort,
+        storeFolder: files.storeFolder,
+        clock,
+        onStuck: (error) => options.onTrouble?.(error),
+        async restart() {
+          say('nats-server: there is room on the disk again; starting it anew');
+          if (life) await endProcess(life.child.pid);
+        },
+      },
+      stopping.signal,
+    );
   }
 
   async function watch(first: Life): Promise<void> {

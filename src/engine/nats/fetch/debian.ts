@@ -12,7 +12,7 @@
  */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { findProgram, runCommand } from './command.ts';
+import { findProgram, runCommand } from '../command.ts';
 import type { FetchOutcome, FetchRequest } from './fetch.ts';
 import { readDebianMirrors } from './mirror.ts';
 

@@ -13,7 +13,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { systemClock } from '../../base/clock.ts';
+import { systemClock } from '../../../base/clock.ts';
 import { fetchDebianPackage } from './debian.ts';
 import { fetchWheel } from './wheel.ts';
 
