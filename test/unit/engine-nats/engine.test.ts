@@ -70,6 +70,10 @@ describe('the embedded nats-server', function () {
       reconnectTimeWait: 50,
       maxReconnectAttempts: -1,
     });
+    let isBack = false;
+    void (async () => {
+      for await (const { type } of nc.status()) isBack ||= type === 'reconnect';
+    })();
     process.kill(before.pid, 'SIGKILL');
     await fixture.until(
       () => engine.address !== null && engine.address.pid !== before.pid,
@@ -77,6 +81,7 @@ describe('the embedded nats-server', function () {
     );
     await fixture.until(() => lines.some((line) => /runs again/.test(line)), 'it is ready');
     expect(engine.address).to.deep.equal({ ...before, pid: engine.address!.pid });
+    await fixture.until(() => isBack, 'the client is back');
     await nc.flush();
     await nc.close();
     expect(lines[0]).to.match(/was ended by SIGKILL; starting it again in 100 ms \(try 1\/8\)/);
