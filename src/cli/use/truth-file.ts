@@ -29,6 +29,7 @@ export class TruthFile {
     if (this.#stream.write(`${line}\n`) || this.#drained) return;
     this.#drained = new Promise((resolve) => {
       const done = () => {
+        this.#stream.off('drain', done).off('close', done);
         this.#drained = null;
         resolve();
       };
