@@ -17,7 +17,7 @@ import {
   START_OF_LOG_MS,
 } from '../support/cut-log.ts';
 import { MIXED_CONFIG, mixedStream } from '../support/mixed-stream.ts';
-import { csvPath, SERIES } from '../support/nab.ts';
+import { csvPath, needNab, SERIES } from '../support/nab.ts';
 
 const MIXED_RECORDS = 100_000;
 const RECORDS_PER_BATCH = 150;
@@ -69,12 +69,13 @@ for (const [title, make] of STREAMS) {
     let messages: LogMessage[];
     let whole: string;
 
-    before(async () => {
+    before(async function () {
+      if (title.includes('real')) needNab(this);
       kernel = await createKernel({ build: 'auto', workers: 0 });
       messages = await make();
       whole = await digestOf(() => Number.MAX_SAFE_INTEGER);
     });
-    after(() => kernel.stop());
+    after(() => kernel?.stop());
 
     async function digestOf(size: () => number): Promise<string> {
       const partition = openKernel(kernel);
