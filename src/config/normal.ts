@@ -14,6 +14,11 @@ import type {
 } from '../model/config.ts';
 import type { RawChannel, RawConfig } from './schema/schema.ts';
 
+/** Longer than a device that is on line is silent. */
+const LIVE_IDLE = '30s';
+/** A file that has ended sends nothing more: its last windows close soon. */
+const HISTORICAL_IDLE = '2s';
+
 /** Longer than age.max, so that no accepted event's row has already expired. */
 export const READINGS_RETENTION = '14d';
 export const SHORT_WINDOW_RETENTION = '90d';
@@ -82,7 +87,7 @@ function toChannel(name: string, raw: RawChannel): ChannelConfig {
     windows: toWindows(raw),
     outOfOrderMs: ms(raw.outOfOrder),
     latenessMs: ms(raw.lateness),
-    idleMs: ms(raw.idle),
+    idleMs: ms(raw.idle ?? (raw.historical ? HISTORICAL_IDLE : LIVE_IDLE)),
     retentionMs: ms(raw.retention['readings'] ?? (raw.historical ? 'forever' : READINGS_RETENTION)),
   };
 }

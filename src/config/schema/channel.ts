@@ -110,7 +110,7 @@ export const CHANNEL_SCHEMA = section('A channel.', {
     zero: 'a window leaves memory when it has closed; later events open a fragment',
   }),
   idle: duration('Silence (log time) after which a device’s open windows close.', {
-    default: '30s',
+    byDefault: '30s; 2s when historical: a file that has ended sends nothing more',
     range: ['1s', '1d'],
   }),
   retention: dictionary(

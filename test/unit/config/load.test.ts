@@ -63,6 +63,13 @@ describe('Loading a configuration', () => {
     assert.strictEqual(json.retentionMs, 14 * DAY_MS);
   });
 
+  it('closes windows soon behind a file that has ended, and waits for a live device', () => {
+    const idle = (yaml: string) => loadText(channelYaml(yaml)).channels[0].idleMs;
+    assert.strictEqual(idle('historical: true'), 2_000);
+    assert.strictEqual(idle('historical: false'), 30_000);
+    assert.strictEqual(idle('historical: true\nidle: 9s'), 9_000);
+  });
+
   it('keeps historical data for ever and does not judge its age', () => {
     const [channel] = loadText(channelYaml('historical: true')).channels;
     assert.strictEqual(channel.age.policy, 'accept');
