@@ -105,5 +105,6 @@ function eventKey(
   sequence: bigint,
 ): EventKey | undefined {
   if (eventId !== undefined) return { eventId };
-  return bootId === undefined ? undefined : { bootId, sequence };
+  if (bootId === undefined && sequence === 0n) return undefined;
+  return { bootId: bootId ?? 0n, sequence }; // as the kernel reads it
 }
