@@ -6,11 +6,11 @@
  * loader would only add a layer. An instance is cheap (tens of microseconds) and holds nothing.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { ABI_VERSION, SEMANTICS_VERSION } from '../../assembly/shared/abi.ts';
 import { STATE_BASE } from '../../assembly/shared/control.ts';
 import { assert } from '../base/assert.ts';
+import { projectFolder } from '../base/project.ts';
 import { OperatingError } from '../model/error.ts';
 
 export type KernelBuild = 'auto' | 'simd' | 'scalar' | 'debug';
@@ -73,23 +73,13 @@ const SIMD_PROBE = new Uint8Array([
 /** The compiled module of a build; KERNEL_INCOMPATIBLE when it is missing or of another version. */
 export function loadKernel(build: KernelBuild): KernelModule {
   const chosen = build === 'auto' ? (WebAssembly.validate(SIMD_PROBE) ? 'simd' : 'scalar') : build;
-  const path = join(projectRoot(), 'build', 'kernel', FILES[chosen]);
+  const path = join(projectFolder(), 'build', 'kernel', FILES[chosen]);
   if (!existsSync(path)) {
     throw new OperatingError('KERNEL_INCOMPATIBLE', `no kernel at ${path}: run \`npm run setup\``);
   }
   const module = new WebAssembly.Module(readFileSync(path));
   check(module, path);
   return module;
-}
-
-/** Walks up to package.json: the same from src/kernel (tsx) and from build/src/kernel. */
-function projectRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    assert(folder !== dirname(folder), 'the kernel lies inside the project');
-    folder = dirname(folder);
-  }
-  return folder;
 }
 
 function check(module: KernelModule, path: string): void {

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import pc from 'picocolors';
 import { systemClock } from '../../base/clock.ts';
+import { projectFolder } from '../../base/project.ts';
 import { formatSize } from '../../base/quantity.ts';
 import { environment } from '../../config/index.ts';
 import { choosePorts, findNatsServer } from '../../engine/nats/index.ts';
@@ -19,7 +20,6 @@ import { examples } from '../option.ts';
 import { printJson, printLine } from '../report.ts';
 import { DATA_FOLDER, findRunState, MARKER_FILE } from '../run-file.ts';
 import { openQuery, openSession } from '../session.ts';
-import { projectFolder } from '../version.ts';
 import { findPortOwner } from './port-owner.ts';
 import { loadSettings } from './settings.ts';
 

@@ -4,13 +4,13 @@
  * endpoints for main.ts, and one stop for all.
  */
 import { join } from 'node:path';
+import { projectFolder } from '../../base/project.ts';
 import { environment } from '../../config/index.ts';
 import { createClickHouseEngine } from '../../engine/clickhouse/index.ts';
 import { createNatsEngine, findNatsServer } from '../../engine/nats/index.ts';
 import type { ClickHouseEndpoint, NatsEndpoint } from '../../main.ts';
 import type { Config } from '../../model/config.ts';
 import type { OperatingError } from '../../model/error.ts';
-import { projectFolder } from '../version.ts';
 
 /** What streams other than the log may take, and the tenth of the store that stays free. */
 const STORE_EXTRA_BYTES = 3 * 1024 ** 3;

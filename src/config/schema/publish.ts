@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { AnySchemaObject } from 'ajv';
-import { projectFolder } from '../demo.ts';
+import { projectFolder } from '../../base/project.ts';
 import { CONFIG_SCHEMA } from './schema.ts';
 import { allowedText } from './shape.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { assert } from 'chai';
 import { parse } from 'yaml';
-import { projectFolder } from '../../../src/config/demo.ts';
+import { projectFolder } from '../../../src/base/project.ts';
 import { exampleFile, OVERRIDES } from '../../../src/config/index.ts';
 import {
   GUIDE_FILE,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from 'chai';
-import { projectFolder } from '../../../src/config/demo.ts';
+import { projectFolder } from '../../../src/base/project.ts';
 import { exampleFile, loadConfig } from '../../../src/config/index.ts';
 import { compilePlan, KERNEL_LAYOUT, lintPlan, pricePlan } from '../../../src/registry/index.ts';
 import { configOf, fleet } from './fixture.ts';
