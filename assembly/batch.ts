@@ -16,6 +16,7 @@ const PAYLOAD: u32 = 6;
 const EVENT_ID: u32 = 7;
 const BOOT_ID: u32 = 8;
 const SEQUENCE: u32 = 9;
+const KIND: u32 = 10;
 
 const WIRE_VARINT: u32 = 0;
 const WIRE_FIXED64: u32 = 1;
@@ -54,7 +55,7 @@ function readValue(at: usize, end: usize, wire: u32): usize {
 /** Wire type that a known field of a record must have, −1 for an unknown one. */
 function wireOf(field: u32): i32 {
   switch (field) {
-    case TENANT: case SITE: case DEVICE: case CHANNEL: case PAYLOAD: case EVENT_ID:
+    case TENANT: case SITE: case DEVICE: case CHANNEL: case PAYLOAD: case EVENT_ID: case KIND:
       return WIRE_BYTES;
     case RECEIVED_AT: case BOOT_ID:
       return WIRE_FIXED64;
@@ -130,6 +131,8 @@ function readFields(at: usize, end: usize, record: Record): void {
   record.keyKind = KEY_NONE;
   record.bootId = 0;
   record.sequence = 0;
+  record.kindAt = at;
+  record.kindBytes = 0;
   let hasId = false;
   while (at < end) {
     at = readVarint(at, end);
@@ -147,6 +150,7 @@ function readFields(at: usize, end: usize, record: Record): void {
       case EVENT_ID: hasId = true; setEventId(record, start, bytes); break;
       case BOOT_ID: hasBoot = true; record.bootId = load<u64>(at - 8); break;
       case SEQUENCE: hasBoot = true; record.sequence = turn.varint; break;
+      case KIND: record.kindAt = start; record.kindBytes = bytes; break;
     }
   }
   const stamp = turn.stampMs;

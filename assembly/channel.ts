@@ -99,6 +99,70 @@ export function channelMemberCount(channel: usize): u32 {
   return load<u32>(channel, P.CHANNEL_MEMBER_COUNT_AT);
 }
 
+/** FRAMING_NONE or FRAMING_CONFLUENT. */
+@inline
+export function channelFraming(channel: usize): u32 {
+  return load<u32>(channel, P.CHANNEL_FRAMING_AT);
+}
+@inline
+export function channelTimeOfRecord(channel: usize): bool {
+  return load<u32>(channel, P.CHANNEL_TIME_OF_RECORD_AT) != 0;
+}
+@inline
+export function channelSuspectPolicy(channel: usize): u32 {
+  return load<u32>(channel, P.CHANNEL_SUSPECT_POLICY_AT);
+}
+@inline
+export function channelContentDedup(channel: usize): bool {
+  return load<u32>(channel, P.CHANNEL_CONTENT_DEDUP_AT) != 0;
+}
+@inline
+export function channelTimelyMs(channel: usize): i64 {
+  return load<i64>(channel, P.CHANNEL_TIMELY_AT);
+}
+/** SCORE_NONE, SCORE_EWMA or SCORE_SEASONAL. */
+@inline
+export function channelScore(channel: usize): u32 {
+  return load<u32>(channel, P.CHANNEL_SCORE_AT);
+}
+@inline
+export function channelRuleCount(channel: usize): u32 {
+  return load<u32>(channel, P.CHANNEL_RULE_COUNT_AT);
+}
+/** Alerts ever declared, retired ones included. */
+@inline
+export function channelAlertCount(channel: usize): u32 {
+  return load<u32>(channel, P.CHANNEL_ALERT_COUNT_AT);
+}
+/** Some reading is judged by rate, sameness or a rule. */
+@inline
+export function channelJudgesState(channel: usize): bool {
+  return load<u32>(channel, P.CHANNEL_JUDGES_STATE_AT) != 0;
+}
+/** Decode program of the formats that have one, 0 = none. */
+@inline
+export function channelProgram(channel: usize): usize {
+  const offset = load<u32>(channel, P.CHANNEL_PROGRAM_AT);
+  return offset == 0 ? 0 : channel + offset;
+}
+@inline
+export function channelRule(channel: usize, index: u32): usize {
+  return channel + load<u32>(channel, P.CHANNEL_RULES_AT) + <usize>index * P.RULE_BYTES;
+}
+@inline
+export function channelAlert(channel: usize, index: u32): usize {
+  return channel + load<u32>(channel, P.CHANNEL_ALERTS_AT) + <usize>index * P.ALERT_BYTES;
+}
+/** True when the confluent prefix may name this schema. */
+export function channelHasSchema(channel: usize, id: u32): bool {
+  const list = channel + load<u32>(channel, P.CHANNEL_SCHEMA_IDS_AT);
+  const count = load<u32>(channel, P.CHANNEL_SCHEMA_ID_COUNT_AT);
+  for (let i: u32 = 0; i < count; i++) {
+    if (load<u32>(list + (<usize>i << 2)) == id) return true;
+  }
+  return false;
+}
+
 @inline
 export function metricAt(channel: usize, ordinal: u32): usize {
   return channel + load<u32>(channel, P.CHANNEL_METRICS_AT) + <usize>ordinal * P.METRIC_BYTES;
@@ -157,6 +221,32 @@ export function windowTable(channel: usize, index: u32): u32 {
   return load<u32>(windowAt(channel, index), P.WINDOW_TABLE_AT);
 }
 
+/** WINDOW_TUMBLING … WINDOW_COUNT. */
+@inline
+export function windowKind(channel: usize, index: u32): u32 {
+  return load<u32>(windowAt(channel, index), P.WINDOW_KIND_AT);
+}
+@inline
+export function windowEveryMs(channel: usize, index: u32): i64 {
+  return load<i64>(windowAt(channel, index), P.WINDOW_EVERY_AT);
+}
+@inline
+export function windowGapMs(channel: usize, index: u32): i64 {
+  return load<i64>(windowAt(channel, index), P.WINDOW_GAP_AT);
+}
+@inline
+export function windowSamples(channel: usize, index: u32): u32 {
+  return load<u32>(windowAt(channel, index), P.WINDOW_COUNT_AT);
+}
+@inline
+export function windowEverySamples(channel: usize, index: u32): u32 {
+  return load<u32>(windowAt(channel, index), P.WINDOW_EVERY_COUNT_AT);
+}
+@inline
+export function windowSketches(channel: usize, index: u32): bool {
+  return load<u32>(windowAt(channel, index), P.WINDOW_SKETCH_AT) != 0;
+}
+
 // --- metric ------------------------------------------------------------------------------------
 @inline
 export function metricOrdinal(metric: usize): u32 {
@@ -211,4 +301,38 @@ export function metricMinInteger(metric: usize): i64 {
 @inline
 export function metricMaxInteger(metric: usize): i64 {
   return load<i64>(metric, P.METRIC_MAX_INTEGER_AT);
+}
+/** Infinity: not judged. */
+@inline
+export function metricMaxRate(metric: usize): f64 {
+  return load<f64>(metric, P.METRIC_MAX_RATE_AT);
+}
+/** Greatest i64: not judged. */
+@inline
+export function metricStuckMs(metric: usize): i64 {
+  return load<i64>(metric, P.METRIC_STUCK_AT);
+}
+/** A length byte and the SenML unit, of length 0 when it is not compared. */
+@inline
+export function metricSentUnit(metric: usize): usize {
+  return metric + load<u32>(metric, P.METRIC_SENT_UNIT_AT);
+}
+
+/** True when the text is among the values that the metric lists, or it lists none. */
+export function metricAllows(metric: usize, text: usize, bytes: u32): bool {
+  if ((metricFlags(metric) & P.METRIC_LISTED) == 0) return true;
+  const slots = metric + load<u32>(metric, P.METRIC_VALUES_AT);
+  const mask = load<u32>(metric, P.METRIC_VALUES_MASK_AT);
+  const hash = nameHash(text, bytes);
+  let slot = hash & mask;
+  while (true) {
+    const at = slots + (<usize>slot << 3);
+    const offset = load<u32>(at, 4);
+    if (offset == 0) return false;
+    const value = metric + offset;
+    if (load<u32>(at) == hash && load<u8>(value) == bytes && equalBytes(value + 1, text, bytes)) {
+      return true;
+    }
+    slot = (slot + 1) & mask;
+  }
 }

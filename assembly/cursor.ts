@@ -6,7 +6,9 @@
  * the status with the lowest number wins whatever comes first in the payload.
  */
 import { channelRequired } from './channel';
-import { Decoded, decodedAt, DECODED_SCRATCH_AT, readingAt, sampleAt, Sample } from './decoded';
+import {
+  Decoded, decodedAt, DECODED_SCRATCH_AT, readingAt, sampleAt, Sample, Situation,
+} from './decoded';
 import { KEY_EVENT_ID, Reading, TIME_ABSENT, TIME_PRESENT } from './decoded';
 import { Numeral } from './numeral';
 import {
@@ -47,6 +49,7 @@ export class Decoding {
   escaped: u32;
   /** The string just unescaped has half of a surrogate pair. */
   lone: u32;
+  situation: Situation;
 }
 
 @inline
@@ -111,7 +114,8 @@ export function openSample(d: Decoding, at: usize): Sample {
   sample.status = OK;
   sample.offset = <u32>(at - d.payload);
   sample.timeOffset = sample.offset;
-  sample.zero = 0;
+  sample.flags = 0;
+  sample.expectMs = 0;
   sample.metric = ORDINAL_NONE;
   sample.readingFirst = decoded.readingCount;
   d.seen = 0;

@@ -26,8 +26,17 @@ export class Decoded {
   bootId: u64;
   sequence: u64;
   readingCount: u32;
+  /** DECODED_* */
+  flags: u32;
+  /** Sparkplug's seq, 0 … 255; NO_SPARK_SEQUENCE when the payload has none. */
+  sparkSequence: u32;
   zero: u32;
 }
+/** By its kind it holds nothing to store (a Sparkplug death): the record ends as `filtered`. */
+export const DECODED_FILTERED: u32 = 1;
+/** A Sparkplug birth: its aliases (ALIASES_AT in scratch) replace those of its name space. */
+export const DECODED_BIRTH: u32 = 2;
+export const NO_SPARK_SEQUENCE: u32 = 256;
 
 /** Sample.timeKind */
 export const TIME_ABSENT: u32 = 0;
@@ -47,28 +56,49 @@ export class Sample {
   readingCount: u32;
   /** Where its time is said, else where it begins: for what is wrong with the time. */
   timeOffset: u32;
+  /** SAMPLE_* */
+  flags: u32;
+  /** The device promises its next sample within so much (SenML ut); 0 = it says nothing. */
+  expectMs: u32;
   zero: u32;
 }
+export const SAMPLE_HISTORICAL: u32 = 1;
 
 @unmanaged
 export class Reading {
   /** Metric ordinal; 0xffffffff for METRIC_UNKNOWN. */
   ordinal: u32;
-  /** OK, METRIC_UNKNOWN, TYPE_MISMATCH, NOT_FINITE or OUT_OF_RANGE. */
+  /** OK, or METRIC_UNKNOWN … OUT_OF_RANGE; what state tells (RATE_EXCEEDED …) the fold adds. */
   status: i32;
   offset: u32;
   kind: u32;
-  /** Canonical value: bits of a double (number), an i64 (integer), 0 or 1 (boolean). */
+  /**
+   * Canonical value: bits of a double (number), an i64 (integer), 0 or 1 (boolean). Text: where it
+   * lies, u32, and its length in the upper half; in the payload or in scratch.
+   */
   bits: u64;
+}
+
+/** What a decoder may know besides the payload. All zero: nothing. */
+@unmanaged
+export class Situation {
+  /** Received time, clamped to the log's: what SenML's relative times count from. */
+  received: i64;
+  /** What the transport says of the payload: `<type>[/<device>]` for Sparkplug. */
+  kindAt: usize;
+  kindBytes: u32;
+  /** Aliases of the device (alias.ts), 0 = none. */
+  aliasesAt: usize;
+  aliasCount: u32;
 }
 
 // --- where they lie -----------------------------------------------------------------------------
 //
-//   out ┌ Decoded ┬ samples (4,096 × 40) ┬ readings (16,384 × 24) ┬ scratch of the decoders ┐
+//   out ┌ Decoded ┬ samples (4,096 × 48) ┬ readings (16,384 × 24) ┬ scratch of the decoders ┐
 //
 // `out` must be aligned to 8. Nothing outside [out, out + DECODED_BYTES) is written.
 export const DECODED_SAMPLES_AT: usize = 64;
-export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 40;
+export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 48;
 export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
 export const DECODED_SCRATCH_BYTES: usize = 98304;
 export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
@@ -80,7 +110,7 @@ export function decodedAt(out: usize): Decoded {
 
 @inline
 export function sampleAt(out: usize, index: u32): Sample {
-  return changetype<Sample>(out + DECODED_SAMPLES_AT + <usize>index * 40);
+  return changetype<Sample>(out + DECODED_SAMPLES_AT + <usize>index * 48);
 }
 
 @inline

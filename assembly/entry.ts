@@ -151,6 +151,10 @@ const NAME_SEQUENCE = memory.data<u8>([
   0x53, 0x65, 0x71, 0x75, 0x65, 0x6e, 0x63, 0x65,
 ]);
 const NAME_SEQUENCE_BYTES: u32 = 17;
+const NAME_KIND = memory.data<u8>([
+  0x4d, 0x69, 0x6c, 0x6c, 0x72, 0x61, 0x63, 0x65, 0x2d, 0x4b, 0x69, 0x6e, 0x64,
+]);
+const NAME_KIND_BYTES: u32 = 13;
 
 /** Value of a header, trimmed: address, and its length in `valueBytes`; 0 when it is absent. */
 function findHeader(name: usize, nameBytes: u32, record: Record): usize {
@@ -181,7 +185,10 @@ function findHeader(name: usize, nameBytes: u32, record: Record): usize {
 
 function readKey(record: Record): void {
   record.keyKind = KEY_NONE;
+  record.kindBytes = 0;
   if (record.headersBytes == 0) return;
+  record.kindAt = findHeader(NAME_KIND, NAME_KIND_BYTES, record);
+  if (record.kindAt != 0) record.kindBytes = record.valueBytes;
   const id = findHeader(NAME_EVENT_ID, NAME_EVENT_ID_BYTES, record);
   if (id != 0) {
     setEventId(record, id, record.valueBytes);

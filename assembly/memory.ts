@@ -3,7 +3,7 @@
  *
  *  0 ┌ read-only data of the module (tables of the decoders) ┐ below STATE_BASE
  *    ├ control · durable · turn · pool lists · stage tables · skips        64 KiB
- *    ├ decoded record                                                     704 KiB
+ *    ├ decoded record                                                     768 KiB
  *    ├ two input regions                                                    2 MiB
  *    ├ staged rows                                                          6 MiB
  *    ├ sealed blocks                                                        9 MiB
@@ -36,7 +36,7 @@ export const BLOCKS_AT: usize = SKIPS_AT + SKIPS_MAX * SKIP_BYTES;
 export const TABLES_MAX: usize = 1296;
 export const STAGE_TABLES_AT: usize = BLOCKS_AT + TABLES_MAX * 16;
 export const DECODED_AT: usize = CONTROL_AT + 64 * KIB;
-export const INPUT_AT: usize = DECODED_AT + 704 * KIB;
+export const INPUT_AT: usize = DECODED_AT + 768 * KIB;
 export const STAGE_AT: usize = INPUT_AT + 2 * CHUNK_BYTES_MAX;
 export const STAGE_BYTES: usize = 6144 * KIB;
 export const OUTPUT_AT: usize = STAGE_AT + STAGE_BYTES;

@@ -49,6 +49,26 @@ export function planDeadLettersPerDeviceMinute(plan: usize): u32 {
   return load<u32>(plan, P.PLAN_DEAD_LETTERS_AT);
 }
 @inline
+export function planContentsPerDevice(plan: usize): u32 {
+  return load<u32>(plan, P.PLAN_CONTENTS_PER_DEVICE_AT);
+}
+@inline
+export function planTextsMax(plan: usize): u32 {
+  return load<u32>(plan, P.PLAN_TEXTS_MAX_AT);
+}
+@inline
+export function planCountsQuality(plan: usize): bool {
+  return load<u32>(plan, P.PLAN_QUALITY_AT) != 0;
+}
+@inline
+export function planQualityRetentionMs(plan: usize): i64 {
+  return load<i64>(plan, P.PLAN_QUALITY_RETENTION_AT);
+}
+@inline
+export function planAlertRetentionMs(plan: usize): i64 {
+  return load<i64>(plan, P.PLAN_ALERT_RETENTION_AT);
+}
+@inline
 export function planIsStrict(plan: usize): bool {
   return load<u32>(plan, P.PLAN_STRICT_AT) != 0;
 }

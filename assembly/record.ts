@@ -27,7 +27,9 @@ import { sectionGrowth } from './series';
 import { ID_BYTES_MAX, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX } from './shared/abi';
 import { SKIP_BYTES } from './shared/control';
 import * as S from './shared/status';
-import { KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, turnOf } from './work';
+import {
+  KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, situationOf, turnOf,
+} from './work';
 
 /** What `openRecord` gives. */
 export const RECORD_DONE: i32 = 0;
@@ -161,7 +163,16 @@ function judgePayload(record: Record): void {
     return;
   }
   const plan = control().plan;
-  decodeRecord(plan, record.channel, record.payloadAt, record.payloadBytes, DECODED_AT);
+  const situation = situationOf();
+  situation.received = record.received;
+  situation.kindAt = record.kindAt;
+  situation.kindBytes = record.kindBytes;
+  situation.aliasesAt = 0;
+  situation.aliasCount = 0;
+  decodeRecord(
+    plan, record.channel, record.payloadAt, record.payloadBytes, DECODED_AT,
+    changetype<usize>(situation),
+  );
   const decoded = decodedAt(DECODED_AT);
   const status = decoded.status;
   const placed = status == S.PAYLOAD_MALFORMED || status == S.PAYLOAD_TOO_DEEP;

@@ -25,6 +25,7 @@ import {
 import { DEAD_LETTER_SAMPLE_BYTES } from './shared/abi';
 import * as C from './shared/control';
 import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
+import { STATUS_COUNT } from './shared/status';
 import { NO_METRIC, Record, identityScratch, turnOf } from './work';
 
 /** Rows of one table, in the order of their emission. */
@@ -47,7 +48,9 @@ export const SAMPLE_ROW_ORDINAL_AT: usize = 56;
 export const SAMPLE_ROW_FLAGS_AT: usize = 60;
 export const SAMPLE_ROW_EXPIRES_AT: usize = 64;
 export const SAMPLE_ROW_IDENTITY_AT: usize = 68;
-export const SAMPLE_ROW_VALUES_AT: usize = 72;
+/** The device's own time, where `event` may be a corrected one. */
+export const SAMPLE_ROW_DEVICE_TIME_AT: usize = 72;
+export const SAMPLE_ROW_VALUES_AT: usize = 80;
 
 // Row of the ledger: a copy of the header's counters.
 export const LEDGER_ROW_ORDINAL_AT: usize = 16;
@@ -130,6 +133,7 @@ export function stageSample(device: Device, channel: usize, event: i64, received
   const row = addRow(channelTable(channel), <u32>identityAt + device.identityBytes, 0);
   const turn = turnOf();
   store<i64>(row, event, SAMPLE_ROW_EVENT_AT);
+  store<i64>(row, event, SAMPLE_ROW_DEVICE_TIME_AT);
   store<i64>(row, received, SAMPLE_ROW_RECEIVED_AT);
   store<i64>(row, durable().logClock, SAMPLE_ROW_LOG_TIME_AT);
   store<u64>(row, turn.sequence, SAMPLE_ROW_SEQUENCE_AT);
@@ -174,7 +178,8 @@ export function stageWindow(
   const expires = expiresAt(cell.start, windowRetentionMs(channel, window));
   store<u32>(row, expires, C.WINDOW_ROW_EXPIRES_AT);
   store<u32>(row, identityAt, C.WINDOW_ROW_IDENTITY_AT);
-  store<u32>(row, 0, C.WINDOW_ROW_IDENTITY_AT + 4);
+  store<u32>(row, 0, C.WINDOW_ROW_FLAGS_AT);
+  store<i64>(row, cell.start + lengthMs, C.WINDOW_ROW_END_AT);
   let at = row + C.WINDOW_ROW_METRICS_AT;
   for (let i: u32 = 0; i < section.metricCount; i++) {
     const accumulator = accumulatorAt(cellAt, i);
@@ -209,6 +214,9 @@ function stageAggregate(at: usize, ordinal: u32, start: i64, accumulator: Accumu
   store<u64>(at, accumulator.lastSequence, 80);
   store<f64>(at, accumulator.mean, 88);
   store<f64>(at, accumulator.m2, 96);
+  store<f64>(at, 0, 104);
+  store<f64>(at, 0, 112);
+  store<u64>(at, 0, C.WINDOW_METRIC_BINS_AT);
 }
 
 /** One bit pattern for all that is not a number, so that every build hashes and writes the same. */
@@ -237,6 +245,8 @@ export function stageDevice(device: Device): void {
   store<u32>(row, turn.emissionOrdinal++, C.DEVICE_ROW_ORDINAL_AT);
   store<u32>(row, count, C.DEVICE_ROW_REPORTED_COUNT_AT);
   store<u32>(row, identityAt, C.DEVICE_ROW_IDENTITY_AT);
+  store<i64>(row, 0, C.DEVICE_ROW_CLOCK_OFFSET_AT);
+  store<f64>(row, 0, C.DEVICE_ROW_CLOCK_DRIFT_AT);
   let at = row + C.DEVICE_ROW_REPORTED_AT;
   for (let i: u32 = 0; i < device.channelCount; i++) {
     at += reported(sectionAt(device, i), at) * C.REPORTED_BYTES;
@@ -311,7 +321,7 @@ function putText(at: usize, text: usize, bytes: u32): usize {
 export function stageLedger(): void {
   const turn = turnOf();
   // Sealed, each reason has its name and an offset more.
-  const row = addRow(TABLE_LEDGER, <u32>(LEDGER_ROW_COUNTERS_AT + DURABLE_BYTES), 25 * 64);
+  const row = addRow(TABLE_LEDGER, <u32>(LEDGER_ROW_COUNTERS_AT + DURABLE_BYTES), STATUS_COUNT * 64);
   store<u32>(row, turn.emissionOrdinal++, LEDGER_ROW_ORDINAL_AT);
   store<u64>(row, turn.sequence, LEDGER_ROW_SEQUENCE_AT);
   memory.copy(row + LEDGER_ROW_COUNTERS_AT, DURABLE_AT, DURABLE_BYTES);

@@ -98,9 +98,10 @@ function putSamples(out: usize, list: R.StageTable, table: u32, channel: usize):
   out = fill4(putHead(out, table, 11), rows, generation());
   out = fill1(putHead(out, table, 12), rows, 0);
   out = put4(putHead(out, table, 13), head, R.SAMPLE_ROW_EXPIRES_AT);
+  out = put8(putHead(out, table, 14), head, R.SAMPLE_ROW_DEVICE_TIME_AT);
   const metrics = channelMetricCount(channel);
   for (let i: u32 = 0; i < metrics; i++) {
-    out = putHead(out, table, 14 + i);
+    out = putHead(out, table, 15 + i);
     const field = R.SAMPLE_ROW_VALUES_AT + (<usize>i << 3);
     if (metricKind(metricAt(channel, i)) == KIND_BOOLEAN) out = put1(out, head, field);
     else out = put8(out, head, field);
@@ -126,15 +127,25 @@ function putWindows(out: usize, list: R.StageTable, table: u32): usize {
   out = putVersion(out, head, C.WINDOW_ROW_SEQUENCE_AT, C.WINDOW_ROW_ORDINAL_AT);
   out = fill1(putHead(out, table, 8), rows, 0);
   out = putMetricNames(putEnds(putHead(out, table, 9), head), head);
-  // count, sum, min, max, first, first_time, first_sequence, last, …, mean, m2: as staged.
-  for (let i: u32 = 0; i < 12; i++) {
+  // count, sum, min, max, first, first_time, …, mean, m2, score, integral: as staged.
+  for (let i: u32 = 0; i < 14; i++) {
     out = putElements(putEnds(putHead(out, table, 10 + i), head), head, 8 + (<usize>i << 3));
   }
-  out = put4(putHead(out, table, 22), head, C.WINDOW_ROW_REVISION_AT);
-  out = put8(putHead(out, table, 23), head, C.WINDOW_ROW_WATERMARK_AT);
-  out = put8(putHead(out, table, 24), head, C.WINDOW_ROW_LOG_TIME_AT);
-  out = fill2(putHead(out, table, 25), rows, control().partition);
-  return put4(putHead(out, table, 26), head, C.WINDOW_ROW_EXPIRES_AT);
+  for (let i: u32 = 0; i < 2; i++) {
+    out = putNoBins(putEnds(putHead(out, table, 24 + i), head), list.elements);
+  }
+  out = put4(putHead(out, table, 26), head, C.WINDOW_ROW_REVISION_AT);
+  out = put8(putHead(out, table, 27), head, C.WINDOW_ROW_WATERMARK_AT);
+  out = put8(putHead(out, table, 28), head, C.WINDOW_ROW_LOG_TIME_AT);
+  out = put8(putHead(out, table, 29), head, C.WINDOW_ROW_END_AT);
+  out = fill2(putHead(out, table, 30), rows, control().partition);
+  return put4(putHead(out, table, 31), head, C.WINDOW_ROW_EXPIRES_AT);
+}
+
+/** Ends of as many empty inner arrays. */
+function putNoBins(out: usize, elements: u32): usize {
+  memory.fill(out, 0, <usize>elements << 3);
+  return out + (<usize>elements << 3);
 }
 
 /** The job's name, 'core', as a Native string. */
@@ -297,5 +308,6 @@ function putDevices(out: usize, list: R.StageTable): usize {
     const field: usize = C.DEVICE_ROW_FIRST_SEEN_AT + (i << 3);
     out = put8(putHead(out, table, 6 + i), head, field);
   }
-  return out;
+  out = put8(putHead(out, table, 13), head, C.DEVICE_ROW_CLOCK_OFFSET_AT);
+  return put8(putHead(out, table, 14), head, C.DEVICE_ROW_CLOCK_DRIFT_AT);
 }

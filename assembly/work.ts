@@ -2,6 +2,7 @@
  * What is in progress: the message, its record, and the cursors with which a turn goes on after
  * RESULT_MORE. Scratch: it never outlives a message and is neither hashed nor checkpointed.
  */
+import { Situation } from './decoded';
 import { TURN_AT } from './memory';
 
 @unmanaged
@@ -82,13 +83,17 @@ export class Record {
   headersAt: usize;
   headersBytes: u32;
   valueBytes: u32;
-  zero: u32;
+  /** What the transport says of the payload (field `kind`, header Millrace-Kind). */
+  kindBytes: u32;
+  kindAt: usize;
 }
 
 export const KEY_INVALID: u32 = 3;
 export const NO_METRIC: u32 = 0xffffffff;
 const IDENTITY_SCRATCH_AT: usize = TURN_AT + 1024;
 
+/** What the decoder of the record may know besides its payload. */
+@inline export function situationOf(): Situation { return changetype<Situation>(TURN_AT + 1536); }
 @inline export function turnOf(): Turn { return changetype<Turn>(TURN_AT); }
 @inline export function recordOf(): Record { return changetype<Record>(TURN_AT + 512); }
 /** Tenant, site and device of the record, each with a length byte before it. */

@@ -5,7 +5,7 @@
  */
 import { channelFormat } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
-import { decodedAt, KEY_NONE } from '../decoded';
+import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import { FORMAT_JSON, PAYLOAD_BYTES_MAX } from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP,
@@ -14,9 +14,10 @@ import { decodeJson } from './json';
 import { decodeProtobuf } from './protobuf';
 
 export function decodeRecord(
-  plan: usize, channel: usize, payload: usize, payloadBytes: u32, out: usize,
+  plan: usize, channel: usize, payload: usize, payloadBytes: u32, out: usize, situation: usize,
 ): void {
   const d = begin(channel, payload, payloadBytes, out);
+  d.situation = changetype<Situation>(situation);
   // What is too long is not read at all: scratch is made for what fits.
   if (payloadBytes > <u32>PAYLOAD_BYTES_MAX) {
     refuse(d, LIMIT_EXCEEDED, payload);
@@ -43,7 +44,8 @@ function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): D
   decoded.bootId = 0;
   decoded.sequence = 0;
   decoded.readingCount = 0;
-  decoded.zero = 0;
+  decoded.flags = 0;
+  decoded.sparkSequence = NO_SPARK_SEQUENCE;
   const d = decodingAt(out);
   d.payload = payload;
   d.end = payload + payloadBytes;

@@ -70,6 +70,7 @@ export const ROW_NEXT_FACT_AT = 8;
 export const ROW_KIND_AT = 12;
 export const ROW_WINDOW = 1;
 export const ROW_DEVICE = 2;
+export const ROW_ALERT = 3;
 
 export const WINDOW_ROW_START_AT = 16;
 export const WINDOW_ROW_FRAGMENT_AT = 24;
@@ -86,9 +87,18 @@ export const WINDOW_ROW_METRIC_COUNT_AT = 80;
 export const WINDOW_ROW_EXPIRES_AT = 84;
 /** Where the identity lies, from the row's start; metrics lie between it and the fixed part. */
 export const WINDOW_ROW_IDENTITY_AT = 88;
-export const WINDOW_ROW_METRICS_AT = 96;
-/** Ordinal u64, count u64, sum, min, max, first, first time, first sequence, last …, mean, m2. */
-export const WINDOW_METRIC_BYTES = 104;
+/** WINDOW_ROW_DELETED: a tombstone. */
+export const WINDOW_ROW_FLAGS_AT = 92;
+export const WINDOW_ROW_END_AT = 96;
+export const WINDOW_ROW_METRICS_AT = 104;
+/**
+ * Ordinal u64, count u64, sum, min, max, first, first time, first sequence, last …, mean, m2,
+ * score, integral; where its bins lie from the row's start u32, and how many u32 (i32 keys, then
+ * u32 counts).
+ */
+export const WINDOW_METRIC_BYTES = 128;
+export const WINDOW_METRIC_BINS_AT = 120;
+export const WINDOW_ROW_DELETED = 1;
 
 export const DEVICE_ROW_SEQUENCE_AT = 16;
 export const DEVICE_ROW_LOG_TIME_AT = 24;
@@ -102,7 +112,9 @@ export const DEVICE_ROW_DUPLICATES_AT = 80;
 export const DEVICE_ROW_ORDINAL_AT = 88;
 export const DEVICE_ROW_REPORTED_COUNT_AT = 92;
 export const DEVICE_ROW_IDENTITY_AT = 96;
-export const DEVICE_ROW_REPORTED_AT = 104;
+export const DEVICE_ROW_CLOCK_OFFSET_AT = 104;
+export const DEVICE_ROW_CLOCK_DRIFT_AT = 112;
+export const DEVICE_ROW_REPORTED_AT = 120;
 /** Channel u32, metric ordinal u32, value bits u64, event time i64. */
 export const REPORTED_BYTES = 24;
 

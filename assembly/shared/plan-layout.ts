@@ -11,7 +11,7 @@
  * as a ClickHouse Native string is, and followed by at least 8 readable bytes.
  */
 /** "MRP" and the layout version. */
-export const PLAN_MAGIC = 0x0150524d;
+export const PLAN_MAGIC = 0x0250524d;
 
 // --- header ------------------------------------------------------------------------------------
 export const PLAN_MAGIC_AT = 0;
@@ -42,7 +42,13 @@ export const PLAN_TABLES_AT = 88;
 export const PLAN_TABLE_COUNT_AT = 92;
 /** u32 offset per status number, of a length byte and the name. */
 export const PLAN_STATUS_NAMES_AT = 96;
-export const PLAN_HEADER_BYTES = 104;
+export const PLAN_CONTENTS_PER_DEVICE_AT = 100;
+export const PLAN_TEXTS_MAX_AT = 104;
+/** 1: quality_1m is counted. */
+export const PLAN_QUALITY_AT = 108;
+export const PLAN_QUALITY_RETENTION_AT = 112;
+export const PLAN_ALERT_RETENTION_AT = 120;
+export const PLAN_HEADER_BYTES = 128;
 
 export const DEVICE_ENTRY_BYTES = 16;
 export const SLOT_BYTES = 8;
@@ -81,7 +87,26 @@ export const CHANNEL_BY_NAME_AT = 128;
 export const CHANNEL_BY_NAME_MASK_AT = 132;
 /** Members of the trie in all: bits of the set of members seen. */
 export const CHANNEL_MEMBER_COUNT_AT = 136;
-export const CHANNEL_BYTES = 144;
+export const CHANNEL_FRAMING_AT = 140;
+/** u32 each, ascending. */
+export const CHANNEL_SCHEMA_IDS_AT = 144;
+export const CHANNEL_SCHEMA_ID_COUNT_AT = 148;
+/** Decode program of protobuf-message, avro, sparkplug and senml channels; 0 = none. */
+export const CHANNEL_PROGRAM_AT = 152;
+/** 1: the time's path begins at the payload's root. */
+export const CHANNEL_TIME_OF_RECORD_AT = 156;
+export const CHANNEL_SUSPECT_POLICY_AT = 160;
+export const CHANNEL_CONTENT_DEDUP_AT = 164;
+export const CHANNEL_TIMELY_AT = 168;
+export const CHANNEL_SCORE_AT = 176;
+export const CHANNEL_RULE_COUNT_AT = 180;
+export const CHANNEL_RULES_AT = 184;
+/** Alerts ever declared: ids 0 … count − 1, retired ones included. */
+export const CHANNEL_ALERT_COUNT_AT = 188;
+export const CHANNEL_ALERTS_AT = 192;
+/** 1: some metric has a rate or stuck limit, or there are rules: readings are judged by state. */
+export const CHANNEL_JUDGES_STATE_AT = 196;
+export const CHANNEL_BYTES = 200;
 
 // --- window ------------------------------------------------------------------------------------
 export const WINDOW_LENGTH_AT = 0;
@@ -89,7 +114,13 @@ export const WINDOW_RETENTION_AT = 8;
 export const WINDOW_NAME_AT = 16;
 export const WINDOW_NAME_BYTES_AT = 20;
 export const WINDOW_TABLE_AT = 24;
-export const WINDOW_BYTES = 32;
+export const WINDOW_KIND_AT = 28;
+export const WINDOW_EVERY_AT = 32;
+export const WINDOW_GAP_AT = 40;
+export const WINDOW_COUNT_AT = 48;
+export const WINDOW_EVERY_COUNT_AT = 52;
+export const WINDOW_SKETCH_AT = 56;
+export const WINDOW_BYTES = 64;
 
 // --- metric ------------------------------------------------------------------------------------
 export const METRIC_ORDINAL_AT = 0;
@@ -105,7 +136,16 @@ export const METRIC_MAX_AT = 48;
 /** The same bounds for integers: least and greatest Int64 inside them. */
 export const METRIC_MIN_INTEGER_AT = 56;
 export const METRIC_MAX_INTEGER_AT = 64;
-export const METRIC_BYTES = 72;
+/** Per second; Infinity: not judged. */
+export const METRIC_MAX_RATE_AT = 72;
+/** Greatest i64: not judged. */
+export const METRIC_STUCK_AT = 80;
+/** Open addressing by nameHash of the values allowed: hash u32, offset of a length byte u32. */
+export const METRIC_VALUES_AT = 88;
+export const METRIC_VALUES_MASK_AT = 92;
+/** A length byte and the SenML unit; the length is 0 when it is not compared. */
+export const METRIC_SENT_UNIT_AT = 96;
+export const METRIC_BYTES = 104;
 
 export const METRIC_REQUIRED = 1;
 export const METRIC_RETIRED = 2;
@@ -113,6 +153,27 @@ export const METRIC_HAS_MIN = 4;
 export const METRIC_HAS_MAX = 8;
 /** Scale 1 and offset 0: canonical is exactly raw. */
 export const METRIC_IDENTITY = 16;
+/** A text metric that lists its values. */
+export const METRIC_LISTED = 32;
+
+// --- rule and alert ----------------------------------------------------------------------------
+export const RULE_LEFT_AT = 0;
+export const RULE_OPERATOR_AT = 4;
+export const RULE_RIGHT_AT = 8;
+export const RULE_BYTES = 16;
+
+export const ALERT_ID_AT = 0;
+export const ALERT_METRIC_AT = 4;
+export const ALERT_SEVERITY_AT = 8;
+export const ALERT_CONDITION_AT = 12;
+export const ALERT_LOW_AT = 16;
+export const ALERT_HIGH_AT = 24;
+export const ALERT_HYSTERESIS_AT = 32;
+export const ALERT_DWELL_AT = 40;
+export const ALERT_NAME_AT = 48;
+export const ALERT_NAME_BYTES_AT = 52;
+export const ALERT_RETIRED_AT = 56;
+export const ALERT_BYTES = 64;
 
 // --- trie of JSON paths ------------------------------------------------------------------------
 /** Slots from NODE_SLOTS_AT on: hash u32, member offset u32 (0 = free); mask + 1 of them. */
@@ -131,6 +192,8 @@ export const MEMBER_ACTIONS_AT = 20;
 
 export const ACTION_TIME = 256;
 export const ACTION_EVENT_ID = 257;
+/** The array whose elements are samples; its members lie on the trie below it. */
+export const ACTION_SAMPLES = 258;
 /** Bytes of one path member in UTF-8 at most. */
 export const KEY_BYTES_MAX = 256;
 /** Members of all paths of a channel at most: (metrics + time + id) paths of full depth. */
@@ -148,5 +211,7 @@ export const TABLE_BYTES = 16;
 export const TABLE_LEDGER = 0;
 export const TABLE_DEAD_LETTERS = 1;
 export const TABLE_DEVICES = 2;
+export const TABLE_QUALITY = 3;
+export const TABLE_ALERTS = 4;
 /** First of the others: agg_<window> per distinct window name, then ch_<channel> per channel. */
-export const TABLE_FIRST_OTHER = 3;
+export const TABLE_FIRST_OTHER = 5;

@@ -5,12 +5,33 @@
 import * as A from '../../assembly/shared/abi.ts';
 import * as L from '../../assembly/shared/plan-layout.ts';
 import { assert } from '../base/assert.ts';
-import type { PlanChannel, PlanMetric, PlanWindow, Policy } from '../model/plan.ts';
+import type { PlanChannel, PlanMetric, PlanWindow } from '../model/plan.ts';
+import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
 import { writeTrie } from './plan-trie.ts';
 import type { TableIndexes } from './table-image.ts';
 
-const FORMATS = { protobuf: A.FORMAT_PROTOBUF, json: A.FORMAT_JSON } as const;
+const FORMATS = {
+  protobuf: A.FORMAT_PROTOBUF,
+  json: A.FORMAT_JSON,
+  'protobuf-message': A.FORMAT_PROTOBUF_MESSAGE,
+  sparkplug: A.FORMAT_SPARKPLUG,
+  'senml-json': A.FORMAT_SENML_JSON,
+  'senml-cbor': A.FORMAT_SENML_CBOR,
+  avro: A.FORMAT_AVRO,
+} as const;
+const WINDOW_KINDS = {
+  tumbling: A.WINDOW_TUMBLING,
+  hopping: A.WINDOW_HOPPING,
+  session: A.WINDOW_SESSION,
+  count: A.WINDOW_COUNT,
+} as const;
+const POLICIES = {
+  reject: A.POLICY_REJECT,
+  accept: A.POLICY_ACCEPT,
+  correct: A.POLICY_CORRECT,
+} as const;
+const SCORES = { none: A.SCORE_NONE, ewma: A.SCORE_EWMA, seasonal: A.SCORE_SEASONAL } as const;
 const TIME_FORMATS = {
   iso8601: A.TIME_ISO8601,
   s: A.TIME_S,
@@ -22,6 +43,7 @@ const KINDS = {
   number: A.KIND_NUMBER,
   integer: A.KIND_INTEGER,
   boolean: A.KIND_BOOLEAN,
+  text: A.KIND_TEXT,
 } as const;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -41,6 +63,13 @@ export function writeChannel(
   writer.u32(at + L.CHANNEL_TABLE_AT, indexes.ofChannel(channel));
   writeWindows(writer, at, { windows: channel.windows, indexes });
   writeMetrics(writer, at, channel.metrics);
+  writeConditions(writer, at, channel);
+  const ids = writer.reserve(channel.schemaIds.length * 4);
+  channel.schemaIds.forEach((id, i) => {
+    writer.u32(ids + i * 4, id);
+  });
+  writer.u32(at + L.CHANNEL_SCHEMA_IDS_AT, ids - at);
+  writer.u32(at + L.CHANNEL_SCHEMA_ID_COUNT_AT, channel.schemaIds.length);
   if (channel.format === 'json' && !channel.retired) {
     const trie = writeTrie(writer, channel);
     writer.u32(at + L.CHANNEL_TRIE_AT, trie.root - at);
@@ -49,17 +78,22 @@ export function writeChannel(
   return at;
 }
 
-const policy = (value: Policy): number => (value === 'accept' ? A.POLICY_ACCEPT : A.POLICY_REJECT);
-
 function writePolicies(writer: ImageWriter, at: number, channel: PlanChannel): void {
   writer.u32(at + L.CHANNEL_ID_AT, channel.id);
   writer.u32(at + L.CHANNEL_FORMAT_AT, FORMATS[channel.format]);
   writer.u32(at + L.CHANNEL_RETIRED_AT, channel.retired ? 1 : 0);
   writer.u32(at + L.CHANNEL_TIME_FORMAT_AT, TIME_FORMATS[channel.timeFormat]);
   writer.u32(at + L.CHANNEL_TIME_REQUIRED_AT, channel.timeRequired ? 1 : 0);
-  writer.u32(at + L.CHANNEL_AGE_POLICY_AT, policy(channel.agePolicy));
-  writer.u32(at + L.CHANNEL_CLOCK_POLICY_AT, policy(channel.clockPolicy));
+  writer.u32(at + L.CHANNEL_AGE_POLICY_AT, POLICIES[channel.agePolicy]);
+  writer.u32(at + L.CHANNEL_CLOCK_POLICY_AT, POLICIES[channel.clockPolicy]);
   writer.u32(at + L.CHANNEL_UNKNOWN_METRICS_AT, channel.unknownMetrics === 'ignore' ? 1 : 0);
+  const confluent = channel.framing === 'confluent';
+  writer.u32(at + L.CHANNEL_FRAMING_AT, confluent ? A.FRAMING_CONFLUENT : A.FRAMING_NONE);
+  writer.u32(at + L.CHANNEL_TIME_OF_RECORD_AT, channel.timeOf === 'record' ? 1 : 0);
+  writer.u32(at + L.CHANNEL_SUSPECT_POLICY_AT, POLICIES[channel.suspectPolicy]);
+  writer.u32(at + L.CHANNEL_CONTENT_DEDUP_AT, channel.contentDedup ? 1 : 0);
+  writer.u32(at + L.CHANNEL_SCORE_AT, SCORES[channel.score]);
+  writer.u64(at + L.CHANNEL_TIMELY_AT, BigInt(channel.timelyMs));
   writer.u64(at + L.CHANNEL_OUT_OF_ORDER_AT, BigInt(channel.outOfOrderMs));
   writer.u64(at + L.CHANNEL_LATENESS_AT, BigInt(channel.latenessMs));
   writer.u64(at + L.CHANNEL_IDLE_AT, BigInt(channel.idleMs));
@@ -85,6 +119,12 @@ function writeWindows(
     writer.u32(at + L.WINDOW_NAME_AT, name.at - at);
     writer.u32(at + L.WINDOW_NAME_BYTES_AT, name.bytes);
     writer.u32(at + L.WINDOW_TABLE_AT, indexes.ofWindow(window));
+    writer.u32(at + L.WINDOW_KIND_AT, WINDOW_KINDS[window.kind]);
+    writer.u64(at + L.WINDOW_EVERY_AT, BigInt(window.everyMs));
+    writer.u64(at + L.WINDOW_GAP_AT, BigInt(window.gapMs));
+    writer.u32(at + L.WINDOW_COUNT_AT, window.count);
+    writer.u32(at + L.WINDOW_EVERY_COUNT_AT, window.everyCount);
+    writer.u32(at + L.WINDOW_SKETCH_AT, window.sketch ? 1 : 0);
   });
 }
 
@@ -117,7 +157,8 @@ function writeMetric(writer: ImageWriter, at: number, metric: PlanMetric): void 
     (metric.retired ? L.METRIC_RETIRED : 0) |
     (metric.min !== null ? L.METRIC_HAS_MIN : 0) |
     (metric.max !== null ? L.METRIC_HAS_MAX : 0) |
-    (identity ? L.METRIC_IDENTITY : 0);
+    (identity ? L.METRIC_IDENTITY : 0) |
+    (metric.values !== null ? L.METRIC_LISTED : 0);
   const name = writer.name(metric.name);
   const min = metric.min ?? Number.NEGATIVE_INFINITY;
   const max = metric.max ?? Number.POSITIVE_INFINITY;
@@ -133,6 +174,29 @@ function writeMetric(writer: ImageWriter, at: number, metric: PlanMetric): void 
   writer.f64(at + L.METRIC_MAX_AT, max);
   writer.u64(at + L.METRIC_MIN_INTEGER_AT, integers.least);
   writer.u64(at + L.METRIC_MAX_INTEGER_AT, integers.greatest);
+  writer.f64(at + L.METRIC_MAX_RATE_AT, metric.maxRatePerSecond ?? Number.POSITIVE_INFINITY);
+  writer.u64(at + L.METRIC_STUCK_AT, metric.stuckMs === null ? INT64_MAX : BigInt(metric.stuckMs));
+  writer.u32(at + L.METRIC_SENT_UNIT_AT, writer.name(metric.sentUnit).at - 1 - at);
+  if (metric.values === null) return;
+  const values = writer.hashTable(
+    metric.values.map((value) => {
+      const text = writer.name(value);
+      return { key: new TextEncoder().encode(value), value: text.at - 1 - at };
+    }),
+  );
+  writer.u32(at + L.METRIC_VALUES_AT, values.at - at);
+  writer.u32(at + L.METRIC_VALUES_MASK_AT, values.mask);
+}
+
+function writeConditions(writer: ImageWriter, at: number, channel: PlanChannel): void {
+  const judges =
+    channel.rules.length > 0 ||
+    channel.metrics.some((metric) => metric.maxRatePerSecond !== null || metric.stuckMs !== null);
+  writer.u32(at + L.CHANNEL_JUDGES_STATE_AT, judges ? 1 : 0);
+  writer.u32(at + L.CHANNEL_RULE_COUNT_AT, channel.rules.length);
+  writer.u32(at + L.CHANNEL_RULES_AT, writeRules(writer, channel.rules) - at);
+  writer.u32(at + L.CHANNEL_ALERT_COUNT_AT, channel.alerts.length);
+  writer.u32(at + L.CHANNEL_ALERTS_AT, writeAlerts(writer, channel.alerts) - at);
 }
 
 /** Least and greatest Int64 in [min, max]; an empty range (least > greatest) when there is none. */

@@ -40,6 +40,11 @@ function writeNumbers(writer: ImageWriter, plan: Plan): void {
   writer.u32(L.PLAN_MAGIC_AT, L.PLAN_MAGIC);
   writer.u32(L.PLAN_DEVICES_MAX_AT, plan.devicesMax);
   writer.u32(L.PLAN_IDS_PER_DEVICE_AT, plan.idsPerDevice);
+  writer.u32(L.PLAN_CONTENTS_PER_DEVICE_AT, plan.contentsPerDevice);
+  writer.u32(L.PLAN_TEXTS_MAX_AT, plan.textsMax);
+  writer.u32(L.PLAN_QUALITY_AT, plan.quality ? 1 : 0);
+  writer.u64(L.PLAN_QUALITY_RETENTION_AT, BigInt(plan.qualityRetentionMs));
+  writer.u64(L.PLAN_ALERT_RETENTION_AT, BigInt(plan.alertRetentionMs));
   writer.u64(L.PLAN_DEDUP_HORIZON_AT, BigInt(plan.dedupHorizonMs));
   writer.u64(L.PLAN_DEAD_LETTER_RETENTION_AT, BigInt(plan.deadLetterRetentionMs));
   writer.u64(L.PLAN_SHADOW_INTERVAL_AT, BigInt(plan.shadowIntervalMs));

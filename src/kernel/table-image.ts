@@ -1,14 +1,22 @@
 /**
  * The output tables of a plan and their Native column headers in the plan image, so that the
  * kernel never spells a column's name or type. Indexes: TABLE_LEDGER, TABLE_DEAD_LETTERS,
- * TABLE_DEVICES, then agg_<window> per distinct window name, then ch_<channel> per channel, in the
+ * TABLE_DEVICES, TABLE_QUALITY, TABLE_ALERTS, then agg_<window> per distinct window name, then ch_<channel> per channel, in the
  * order of the plan.
  */
 import * as L from '../../assembly/shared/plan-layout.ts';
 import { assert } from '../base/assert.ts';
 import type { Plan, PlanChannel, PlanWindow } from '../model/plan.ts';
 import type { Column, Table } from '../model/table.ts';
-import { aggregateTable, channelTable, DEAD_LETTERS, DEVICES, LEDGER } from '../model/table.ts';
+import {
+  ALERTS,
+  aggregateTable,
+  channelTable,
+  DEAD_LETTERS,
+  DEVICES,
+  LEDGER,
+  QUALITY,
+} from '../model/table.ts';
 import type { ImageWriter } from './image-writer.ts';
 
 export interface TableIndexes {
@@ -26,6 +34,8 @@ export function outputTables(plan: Plan): { tables: readonly Table[]; indexes: T
       LEDGER,
       DEAD_LETTERS,
       DEVICES,
+      QUALITY,
+      ALERTS,
       ...windowNames.map(aggregateTable),
       ...plan.channels.map(channelTable),
     ],
@@ -40,6 +50,8 @@ export function writeTables(writer: ImageWriter, tables: readonly Table[]): numb
   assert(tables[L.TABLE_LEDGER] === LEDGER, 'the ledger has its fixed index');
   assert(tables[L.TABLE_DEAD_LETTERS] === DEAD_LETTERS, 'dead letters have their fixed index');
   assert(tables[L.TABLE_DEVICES] === DEVICES, 'devices have their fixed index');
+  assert(tables[L.TABLE_QUALITY] === QUALITY, 'quality has its fixed index');
+  assert(tables[L.TABLE_ALERTS] === ALERTS, 'alerts have their fixed index');
   const list = writer.reserve(tables.length * L.TABLE_BYTES);
   tables.forEach((table, i) => {
     const at = list + i * L.TABLE_BYTES;

@@ -2,6 +2,7 @@
  * Facts: what became true. One object per closed window or changed device, never per event. A
  * consumer that keeps the highest version per key holds exactly the rows of the read model.
  */
+import type { Severity } from './plan.ts';
 import type { Identity } from './record.ts';
 
 /** Order of versions of one key: generation, then sequence, then ordinal. */
@@ -32,8 +33,19 @@ export interface MetricAggregate {
   readonly lastTimeMs: number;
   readonly lastSequence: bigint;
   readonly mean: number;
-  /** Sum of squared differences from the mean (Welford). */
+  /** Sum of squared differences from the mean. */
   readonly m2: number;
+  /** Greatest score of its readings; 0 while the series has none. */
+  readonly score: number;
+  /** Σ value · ms until the next reading. */
+  readonly integral: number;
+  /** Quantile sketch: bins ascending by key (assembly/README.md), null without one. */
+  readonly sketch: QuantileSketch | null;
+}
+
+export interface QuantileSketch {
+  readonly keys: readonly number[];
+  readonly counts: readonly number[];
 }
 
 export interface WindowFact {
@@ -43,7 +55,12 @@ export interface WindowFact {
   /** Name of the window length: '1m', '1h'. */
   readonly window: string;
   readonly windowStartMs: number;
+  /** Exclusive; of a session the last event + its gap, of a count window its last event + 1. */
+  readonly windowEndMs: number;
+  /** windowEndMs − windowStartMs. */
   readonly windowMs: number;
+  /** The key no longer exists: its session was merged into an earlier one. `metrics` is empty. */
+  readonly deleted: boolean;
   /** 0 for the first life of the window, else the sequence of the record that opened it again. */
   readonly fragment: bigint;
   /** 0 at the first firing, then 1, 2 … */
@@ -60,7 +77,7 @@ export interface ReportedValue {
   readonly channel: string;
   readonly metric: string;
   readonly unit: string;
-  readonly value: number | bigint | boolean;
+  readonly value: number | bigint | boolean | string;
   readonly eventTimeMs: number;
 }
 
@@ -73,7 +90,34 @@ export interface ShadowFact {
   readonly reported: readonly ReportedValue[];
 }
 
-export type Fact = WindowFact | ShadowFact;
+/** An alert raised or cleared. Key: identity, channel, rule, raisedAtMs, raisedSequence, -Ordinal. */
+export interface AlertFact {
+  readonly kind: 'alert';
+  readonly identity: Identity;
+  readonly channel: string;
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly metric: string;
+  readonly unit: string;
+  readonly active: boolean;
+  /** Event time, log sequence and sample ordinal of the reading that raised it. */
+  readonly raisedAtMs: number;
+  readonly raisedSequence: bigint;
+  readonly raisedOrdinal: number;
+  /** Event time from which the condition held. */
+  readonly sinceMs: number;
+  readonly value: number;
+  /** Most extreme value while it was raised. */
+  readonly peak: number;
+  /** Null while it is active. */
+  readonly clearedAtMs: number | null;
+  readonly clearedValue: number | null;
+  readonly version: Version;
+  readonly partition: number;
+  readonly logTimeMs: number;
+}
+
+export type Fact = WindowFact | ShadowFact | AlertFact;
 
 /** A record (or part of one) that was rejected after the log; its raw bytes stay in the log. */
 export interface DeadLetter {

@@ -20,6 +20,11 @@ export interface DeviceRecord {
   /** UTC milliseconds at the door. */
   readonly receivedAtMs: number;
   readonly payload: Uint8Array;
+  /**
+   * What the transport says of the payload beside its bytes: of a Sparkplug B topic the message
+   * type and the device, 'NBIRTH' or 'DDATA/pump1'. Absent: nothing.
+   */
+  readonly kind?: string;
   /** Absent: the payload may carry its own; else the record is not deduplicated. */
   readonly key?: EventKey;
 }

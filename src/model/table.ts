@@ -48,10 +48,11 @@ const EXPIRES: Column = {
 };
 const VERSION: Column = { name: 'version', type: 'UInt128', codec: 'ZSTD(1)' };
 
-const VALUE_TYPES: Record<ValueKind, string> = {
-  number: 'Float64',
-  integer: 'Int64',
-  boolean: 'Bool',
+const VALUE_TYPES: Record<ValueKind, { readonly type: string; readonly wire?: string }> = {
+  number: { type: 'Float64' },
+  integer: { type: 'Int64' },
+  boolean: { type: 'Bool' },
+  text: { type: 'LowCardinality(String)', wire: 'String' },
 };
 
 /** One wide row per sample of a channel; metrics follow in ordinal order, retired ones included. */
@@ -71,10 +72,14 @@ export function channelTable(channel: Pick<PlanChannel, 'name' | 'metrics'>): Ta
       counter('version', 'UInt32'),
       TOMBSTONE,
       EXPIRES,
+      // What the device said; event_time is another when its clock was corrected.
+      time('device_time'),
       ...channel.metrics.map((metric) => ({
         name: metric.name,
-        type: VALUE_TYPES[metric.kind],
-        codec: metric.kind === 'number' ? 'Gorilla, ZSTD(1)' : 'ZSTD(1)',
+        ...VALUE_TYPES[metric.kind],
+        ...(metric.kind === 'text'
+          ? {}
+          : { codec: metric.kind === 'number' ? 'Gorilla, ZSTD(1)' : 'ZSTD(1)' }),
       })),
     ],
     orderBy: ['tenant', 'site', 'device', 'event_time', 'partition', 'sequence', 'ordinal'],
@@ -84,7 +89,7 @@ export function channelTable(channel: Pick<PlanChannel, 'name' | 'metrics'>): Ta
 }
 
 /** First columns of every channel table, before its metrics. */
-export const CHANNEL_FIXED_COLUMNS = 14;
+export const CHANNEL_FIXED_COLUMNS = 15;
 
 /**
  * One row per (device, channel, window, fragment); arrays run over the metrics that have readings.
@@ -113,9 +118,17 @@ export function aggregateTable(window: string): Table {
       array('last_sequence', 'UInt64'),
       array('mean', 'Float64'),
       array('m2', 'Float64'),
+      // Greatest score of its readings; 0 while the series has none.
+      array('score', 'Float64'),
+      // Σ value · ms until the next reading: divided by last_time − first_time the mean over time.
+      array('integral', 'Float64'),
+      // Quantile sketch: keys ascending, and how many readings each; empty without one.
+      array('bin', 'Array(Int32)'),
+      array('bin_count', 'Array(UInt32)'),
       counter('revision', 'UInt32'),
       time('watermark'),
       time('log_time'),
+      time('window_end'),
       counter('partition', 'UInt16'),
       EXPIRES,
     ],
@@ -199,9 +212,75 @@ export const DEVICES: Table = {
     counter('readings', 'UInt64'),
     counter('rejected', 'UInt64'),
     counter('duplicates', 'UInt64'),
+    // received − event at its least: below 0 the clock runs ahead. 0 while unknown.
+    number('clock_offset_ms', 'Int64'),
+    number('clock_drift_ppm', 'Float64'),
   ],
   orderBy: ['tenant', 'site', 'device'],
   partitionBy: 'tuple()',
+  version: 'version',
+};
+
+/** The six dimensions of quality, each as how many were good out of how many. */
+export const QUALITY_DIMENSIONS = [
+  'accuracy',
+  'completeness',
+  'consistency',
+  'timeliness',
+  'validity',
+  'uniqueness',
+] as const;
+
+/** One row per device and minute of log time in which it sent something. */
+export const QUALITY: Table = {
+  name: 'quality_1m',
+  columns: [
+    ...IDENTITY,
+    time('minute'),
+    counter('partition', 'UInt16'),
+    VERSION,
+    TOMBSTONE,
+    ...QUALITY_DIMENSIONS.flatMap((dimension) => [
+      counter(`${dimension}_good`, 'UInt64'),
+      counter(`${dimension}_total`, 'UInt64'),
+    ]),
+    time('log_time'),
+    EXPIRES,
+  ],
+  orderBy: ['tenant', 'site', 'device', 'minute'],
+  partitionBy: 'toYYYYMM(minute)',
+  version: 'version',
+};
+
+/** One row per time that an alert was raised; written again when it is cleared. */
+export const ALERTS: Table = {
+  name: 'alerts',
+  columns: [
+    ...IDENTITY,
+    text('channel'),
+    text('rule'),
+    time('raised_at'),
+    counter('raised_sequence', 'UInt64'),
+    counter('raised_ordinal', 'UInt32'),
+    VERSION,
+    TOMBSTONE,
+    text('severity'),
+    text('metric'),
+    { name: 'active', type: 'Bool' },
+    number('value', 'Float64'),
+    number('peak', 'Float64'),
+    time('since'),
+    time('cleared_at'),
+    number('cleared_value', 'Float64'),
+    time('log_time'),
+    counter('partition', 'UInt16'),
+    EXPIRES,
+  ],
+  orderBy: [
+    ...['tenant', 'site', 'device', 'channel', 'rule'],
+    ...['raised_at', 'raised_sequence', 'raised_ordinal'],
+  ],
+  partitionBy: 'toYYYYMM(raised_at)',
   version: 'version',
 };
 
@@ -230,7 +309,10 @@ export const GENERATIONS: Table = {
 };
 
 /** Columns of `v_<channel>` computed from `flags`. */
-export const FLAG_COLUMNS = ['late', 'partly', 'time_received', 'time_unjudged'] as const;
+export const FLAG_COLUMNS = [
+  ...['late', 'partly', 'time_received', 'time_unjudged'],
+  ...['time_corrected', 'historical', 'suspect'],
+] as const;
 
 /** Names that a metric cannot have: columns that every channel's table or view already has. */
 export const RESERVED_METRIC_NAMES: readonly string[] = [
@@ -244,4 +326,6 @@ export const RESERVED_CHANNEL_NAMES: readonly string[] = [
   'ledger',
   'dead_letters',
   'devices',
+  'quality_1m',
+  'alerts',
 ];

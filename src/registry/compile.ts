@@ -21,6 +21,12 @@ import { withoutPlace } from '../model/config.ts';
 import { configInvalid } from '../model/config-error.ts';
 import { CHANNELS_MAX, MESSAGE_BYTES_MAX, METRICS_PER_CHANNEL_MAX } from '../model/limit.ts';
 import type { Plan, PlanChannel, PlanMetric } from '../model/plan.ts';
+import {
+  CHANNEL_DEFAULTS,
+  METRIC_DEFAULTS,
+  PLAN_DEFAULTS,
+  WINDOW_DEFAULTS,
+} from '../model/plan.ts';
 import { findConversion, findUnitProblem, isConversion } from './conversion.ts';
 import { planText } from './plan-text.ts';
 
@@ -37,6 +43,7 @@ export function compilePlan(
 ): Plan {
   const compilation: Compilation = { config, problems: checkUnits(config) };
   const plan: Plan = {
+    ...PLAN_DEFAULTS,
     version: 1,
     log: config.log.id,
     partitions: config.log.partitions,
@@ -104,6 +111,7 @@ function compileChannel(
   earlier: Pick<PlanChannel, 'id' | 'metrics'>,
 ): PlanChannel {
   return {
+    ...CHANNEL_DEFAULTS,
     id: earlier.id,
     name: channel.name,
     retired: false,
@@ -113,7 +121,7 @@ function compileChannel(
     timeRequired: channel.time.required,
     eventIdPath: channel.eventIdPath,
     metrics: compileMetrics(compilation, channel, earlier.metrics),
-    windows: channel.windows,
+    windows: channel.windows.map((window) => ({ ...WINDOW_DEFAULTS, ...window })),
     outOfOrderMs: channel.outOfOrderMs,
     latenessMs: channel.latenessMs,
     idleMs: channel.idleMs,
@@ -169,6 +177,7 @@ function compileMetric(
   const found = findConversion(declared.unit ?? canonical.unit, canonical.unit);
   const { scale, offset } = isConversion(found) ? found : { scale: 1, offset: 0 };
   return {
+    ...METRIC_DEFAULTS,
     ordinal: earlier.ordinal,
     name,
     kind: canonical.kind,

@@ -6,8 +6,20 @@
 import { Ajv } from 'ajv';
 import Type from 'typebox';
 import { OperatingError } from '../model/error.ts';
-import { CHANNELS_MAX, METRICS_PER_CHANNEL_MAX, WINDOWS_PER_CHANNEL_MAX } from '../model/limit.ts';
-import type { Plan } from '../model/plan.ts';
+import {
+  ALERTS_PER_CHANNEL_MAX,
+  CHANNELS_MAX,
+  METRICS_PER_CHANNEL_MAX,
+  RULES_PER_CHANNEL_MAX,
+  WINDOWS_PER_CHANNEL_MAX,
+} from '../model/limit.ts';
+import type { Plan, PlanChannel } from '../model/plan.ts';
+import {
+  CHANNEL_DEFAULTS,
+  METRIC_DEFAULTS,
+  PLAN_DEFAULTS,
+  WINDOW_DEFAULTS,
+} from '../model/plan.ts';
 import { ID_PATTERN } from '../model/record.ts';
 
 const object = <T extends Record<string, Type.TSchema>>(properties: T) =>
@@ -22,7 +34,7 @@ const limit = Type.Unsafe<number | null>({ type: ['number', 'null'] });
 const METRIC = object({
   ordinal: count(METRICS_PER_CHANNEL_MAX - 1),
   name,
-  kind: oneOf('number', 'integer', 'boolean'),
+  kind: oneOf('number', 'integer', 'boolean', 'text'),
   unit: Type.String({ minLength: 1 }),
   scale: Type.Number({ exclusiveMinimum: 0 }),
   offset: Type.Number(),
@@ -30,18 +42,53 @@ const METRIC = object({
   max: limit,
   required: Type.Boolean(),
   path,
+  values: Type.Union([Type.Array(Type.String()), Type.Null()]),
+  maxRatePerSecond: limit,
+  stuckMs: limit,
+  sentUnit: Type.String(),
   retired: Type.Boolean(),
 });
 const WINDOW = object({
-  name: Type.String({ pattern: '^[1-9][0-9]*(ms|s|m|h|d)$' }),
-  lengthMs: Type.Integer({ minimum: 1 }),
+  name,
+  kind: oneOf('tumbling', 'hopping', 'session', 'count'),
+  lengthMs: milliseconds,
+  everyMs: milliseconds,
+  gapMs: milliseconds,
+  count: milliseconds,
+  everyCount: milliseconds,
+  sketch: Type.Boolean(),
   retentionMs: milliseconds,
+});
+const RULE = object({
+  name,
+  left: count(METRICS_PER_CHANNEL_MAX - 1),
+  operator: oneOf('<', '<=', '=', '!='),
+  right: count(METRICS_PER_CHANNEL_MAX - 1),
+});
+const ALERT = object({
+  id: count(ALERTS_PER_CHANNEL_MAX - 1),
+  name,
+  metric: count(METRICS_PER_CHANNEL_MAX - 1),
+  severity: oneOf('info', 'warning', 'critical'),
+  condition: oneOf('above', 'below', 'outside'),
+  low: Type.Number(),
+  high: Type.Number(),
+  hysteresis: Type.Number({ minimum: 0 }),
+  dwellMs: milliseconds,
+  retired: Type.Boolean(),
 });
 const CHANNEL = object({
   id: count(CHANNELS_MAX - 1),
   name,
   retired: Type.Boolean(),
-  format: oneOf('protobuf', 'json'),
+  format: oneOf(
+    ...['protobuf', 'protobuf-message', 'json', 'sparkplug', 'senml-json', 'senml-cbor', 'avro'],
+  ),
+  framing: oneOf('none', 'confluent'),
+  schemaIds: Type.Array(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
+  schema: Type.Unsafe<PlanChannel['schema']>({ type: ['object', 'null'] }),
+  samplesPath: path,
+  timeOf: oneOf('sample', 'record'),
   timePath: path,
   timeFormat: oneOf('iso8601', 's', 'ms', 'us', 'ns'),
   timeRequired: Type.Boolean(),
@@ -54,7 +101,13 @@ const CHANNEL = object({
   maxAgeMs: milliseconds,
   agePolicy: oneOf('reject', 'accept'),
   maxClockSkewMs: milliseconds,
-  clockPolicy: oneOf('reject', 'accept'),
+  clockPolicy: oneOf('reject', 'accept', 'correct'),
+  suspectPolicy: oneOf('reject', 'accept'),
+  contentDedup: Type.Boolean(),
+  timelyMs: milliseconds,
+  score: oneOf('none', 'ewma', 'seasonal'),
+  rules: Type.Array(RULE, { maxItems: RULES_PER_CHANNEL_MAX }),
+  alerts: Type.Array(ALERT, { maxItems: ALERTS_PER_CHANNEL_MAX }),
   unknownMetrics: oneOf('reject', 'ignore'),
   retentionMs: milliseconds,
 });
@@ -66,6 +119,11 @@ const PLAN = object({
   devicesAllowed: Type.Union([Type.Array(Type.String()), Type.Null()]),
   devicesMax: Type.Integer({ minimum: 1 }),
   idsPerDevice: Type.Integer({ minimum: 1 }),
+  contentsPerDevice: milliseconds,
+  textsMax: milliseconds,
+  quality: Type.Boolean(),
+  qualityRetentionMs: milliseconds,
+  alertRetentionMs: milliseconds,
   dedupHorizonMs: milliseconds,
   deadLettersPerDeviceMinute: milliseconds,
   deadLetterRetentionMs: milliseconds,
@@ -86,7 +144,8 @@ function sorted(value: unknown): unknown {
 
 /** Throws PLAN_UNREADABLE: written by a newer version, or damaged. */
 export function parsePlan(text: string): Plan {
-  const value = parseJson(text);
+  const raw = parseJson(text);
+  const value = completed(raw);
   if (!validate(value)) {
     const [error] = validate.errors ?? [];
     throw unreadable(`${error?.instancePath || 'the plan'} ${error?.message}`);
@@ -98,8 +157,33 @@ export function parsePlan(text: string): Plan {
       throw unreadable(`metric ${channel.name}.${metric.name} has ordinal ${metric.ordinal}`);
     });
   });
-  if (planText(value) !== text) throw unreadable('it is not in canonical form');
+  if (JSON.stringify(sorted(raw)) !== text) throw unreadable('it is not in canonical form');
   return value;
+}
+
+/** A plan of an earlier version says less: what it leaves out has the value it then had. */
+function completed(raw: unknown): unknown {
+  const plan = withDefaults(raw, PLAN_DEFAULTS);
+  each(plan, 'channels', (channel) => {
+    const whole = withDefaults(channel, CHANNEL_DEFAULTS);
+    each(whole, 'metrics', (metric) => withDefaults(metric, METRIC_DEFAULTS));
+    each(whole, 'windows', (window) => withDefaults(window, WINDOW_DEFAULTS));
+    return whole;
+  });
+  return plan;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function withDefaults(value: unknown, defaults: object): unknown {
+  return isObject(value) ? { ...defaults, ...value } : value;
+}
+
+function each(holder: unknown, member: string, complete: (value: unknown) => unknown): void {
+  if (!isObject(holder)) return;
+  const list = holder[member];
+  if (Array.isArray(list)) holder[member] = list.map(complete);
 }
 
 function parseJson(text: string): unknown {

@@ -19,6 +19,7 @@ const PAYLOAD = tag(6, 2);
 const EVENT_ID = tag(7, 2);
 const BOOT_ID = tag(8, 1);
 const SEQUENCE = tag(9, 0);
+const KIND = tag(10, 2);
 
 /** 64-bit integers cross protobufjs' minimal writer as low and high halves. */
 function halves(value: bigint): { low: number; high: number; unsigned: boolean } {
@@ -51,6 +52,7 @@ export function encodeRecord(record: DeviceRecord): Uint8Array {
     writer.uint32(BOOT_ID).fixed64(halves(record.key.bootId) as never);
     writer.uint32(SEQUENCE).uint64(halves(record.key.sequence) as never);
   }
+  if (record.kind !== undefined) writer.uint32(KIND).string(record.kind);
   return writer.ldelim().finish();
 }
 
@@ -81,6 +83,7 @@ function decodeRecord(reader: protobuf.Reader, end: number): DeviceRecord {
   let eventId: string | undefined;
   let bootId: bigint | undefined;
   let sequence = 0n;
+  let kind: string | undefined;
   while (reader.pos < end) {
     const next = reader.uint32();
     if (next === TENANT) fields.tenant = reader.string();
@@ -92,11 +95,19 @@ function decodeRecord(reader: protobuf.Reader, end: number): DeviceRecord {
     else if (next === EVENT_ID) eventId = reader.string();
     else if (next === BOOT_ID) bootId = whole(reader.fixed64());
     else if (next === SEQUENCE) sequence = whole(reader.uint64());
+    else if (next === KIND) kind = reader.string();
     else reader.skipType(next & 7);
   }
   const key = eventKey(eventId, bootId, sequence);
   const { channel, ...identity } = fields;
-  return { identity, channel, receivedAtMs, payload, ...(key ? { key } : {}) };
+  return {
+    identity,
+    channel,
+    receivedAtMs,
+    payload,
+    ...(key ? { key } : {}),
+    ...(kind === undefined ? {} : { kind }),
+  };
 }
 
 function eventKey(

@@ -3,12 +3,19 @@
  * bounds, so that windows close, fire, revise and leave memory within a few minutes of log time.
  */
 import type { Plan, PlanChannel, PlanMetric, PlanWindow } from '../../src/model/plan.ts';
+import {
+  CHANNEL_DEFAULTS,
+  METRIC_DEFAULTS,
+  PLAN_DEFAULTS,
+  WINDOW_DEFAULTS,
+} from '../../src/model/plan.ts';
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 3_600_000;
 
 export function metricOf(ordinal: number, name: string, given: Partial<PlanMetric> = {}) {
   const metric: PlanMetric = {
+    ...METRIC_DEFAULTS,
     ...{ ordinal, name, kind: 'number', unit: '1', scale: 1, offset: 0, min: null, max: null },
     ...{ required: false, path: [name], retired: false },
     ...given,
@@ -17,7 +24,7 @@ export function metricOf(ordinal: number, name: string, given: Partial<PlanMetri
 }
 
 export function windowOf(name: string, lengthMs: number, retentionMs = 0): PlanWindow {
-  return { name, lengthMs, retentionMs };
+  return { ...WINDOW_DEFAULTS, name, lengthMs, retentionMs };
 }
 
 export const MINUTE_WINDOW = windowOf('1m', MINUTE_MS);
@@ -25,6 +32,7 @@ export const HOUR_WINDOW = windowOf('1h', HOUR_MS);
 
 export function channelOf(id: number, name: string, given: Partial<PlanChannel> = {}) {
   const channel: PlanChannel = {
+    ...CHANNEL_DEFAULTS,
     ...{ id, name, retired: false, format: 'protobuf', timePath: ['time'], timeFormat: 'ms' },
     ...{ timeRequired: false, eventIdPath: ['id'], metrics: [metricOf(0, 'value')] },
     ...{ windows: [MINUTE_WINDOW], outOfOrderMs: 0, latenessMs: HOUR_MS, idleMs: 30_000 },
@@ -37,6 +45,7 @@ export function channelOf(id: number, name: string, given: Partial<PlanChannel> 
 
 export function planOf(channels: readonly PlanChannel[], given: Partial<Plan> = {}): Plan {
   return {
+    ...PLAN_DEFAULTS,
     ...{ version: 1, log: 'test', partitions: 16, channels, devicesAllowed: null },
     ...{ devicesMax: 1000, idsPerDevice: 64, dedupHorizonMs: 7 * 24 * HOUR_MS },
     ...{ deadLettersPerDeviceMinute: 100, deadLetterRetentionMs: 0, shadowIntervalMs: 0 },

@@ -13,7 +13,7 @@ import type { Plan } from '../../src/model/plan.ts';
 export type Target = 'release' | 'scalar' | 'debug';
 
 interface Exports {
-  decodeRecord(plan: number, channel: number, payload: number, bytes: number, out: number): void;
+  decodeRecord(plan: number, channel: number, payload: number, bytes: number, out: number, situation: number): void;
   decodedBytes(): number;
   powersOfFive(): number;
   nameHash(at: number, bytes: number): number;
@@ -60,6 +60,8 @@ const ROOT = new URL('../../', import.meta.url.replace('/build/test/', '/test/')
 const PAGES = 96;
 const PLAN_AT = 65536;
 const OUT_AT = 2 * 1024 * 1024;
+/** Zeros: nothing known besides the payload. */
+const SITUATION_AT = OUT_AT - 8192;
 const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
 export const NO_ORDINAL = 0xffffffff;
@@ -108,7 +110,7 @@ export class Probe {
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);
     const image = planImage(plan);
-    assert(PLAN_AT + image.byteLength < OUT_AT - GUARD_BYTES, 'the plan fits the probe');
+    assert(PLAN_AT + image.byteLength < SITUATION_AT, 'the plan fits the probe');
     this.#bytes.set(image, PLAN_AT);
     assert(this.kernel.planMagicOk(PLAN_AT), 'the kernel knows the image');
   }
@@ -136,7 +138,7 @@ export class Probe {
     this.#bytes.fill(GUARD, OUT_AT - GUARD_BYTES, OUT_AT);
     this.#bytes.fill(GUARD, end, end + GUARD_BYTES);
     const at = this.put(bytes);
-    this.kernel.decodeRecord(PLAN_AT, channel, at, bytes.byteLength, OUT_AT);
+    this.kernel.decodeRecord(PLAN_AT, channel, at, bytes.byteLength, OUT_AT, SITUATION_AT);
     for (let i = 0; i < GUARD_BYTES; i++) {
       const untouched = this.#bytes[OUT_AT - 1 - i] === GUARD && this.#bytes[end + i] === GUARD;
       assert(untouched, 'the decoder stays inside its output');
@@ -170,7 +172,7 @@ export class Probe {
 
   #sample(index: number): DecodedSample {
     const view = this.#view;
-    const at = OUT_AT + 64 + index * 40;
+    const at = OUT_AT + 64 + index * 48;
     const first = view.getUint32(at + 24, true);
     const count = view.getUint32(at + 28, true);
     return {
@@ -185,7 +187,7 @@ export class Probe {
 
   #reading(index: number): DecodedReading {
     const view = this.#view;
-    const at = OUT_AT + 64 + 4096 * 40 + index * 24;
+    const at = OUT_AT + 64 + 4096 * 48 + index * 24;
     return {
       ordinal: view.getUint32(at, true),
       status: view.getInt32(at + 4, true),

@@ -45,6 +45,7 @@ async function publishOnce(link: NatsLink, record: DeviceRecord): Promise<LogPos
     keys.set('Millrace-Boot-Id', `${record.key.bootId}`);
     keys.set('Millrace-Sequence', `${record.key.sequence}`);
   } else if (record.key) keys.set('Millrace-Event-Id', record.key.eventId);
+  if (record.kind !== undefined) keys.set('Millrace-Kind', record.kind);
   const reply = await link.request(subject, record.payload, { headers: keys });
   const { stream, seq, error } = reply.json<PubAck>();
   const partition = Number(/_(\d+)$/.exec(stream ?? '')?.[1] ?? -1);

@@ -1,5 +1,11 @@
 /** What the suites of the read model share: a plan, rows with sensible defaults, a way to ask. */
 import type { Plan, PlanChannel, PlanMetric, ValueKind } from '../../../src/model/plan.ts';
+import {
+  CHANNEL_DEFAULTS,
+  METRIC_DEFAULTS,
+  PLAN_DEFAULTS,
+  WINDOW_DEFAULTS,
+} from '../../../src/model/plan.ts';
 import { aggregateTable, channelTable } from '../../../src/model/table.ts';
 import { type Connection, createConnection } from '../../../src/readmodel/connection.ts';
 import { createMigration, type Migration } from '../../../src/readmodel/migration.ts';
@@ -14,6 +20,7 @@ export const NEVER_S = 4_294_967_295;
 
 export function metric(ordinal: number, name: string, kind: ValueKind, unit: string): PlanMetric {
   return {
+    ...METRIC_DEFAULTS,
     ordinal,
     name,
     kind,
@@ -30,6 +37,7 @@ export function metric(ordinal: number, name: string, kind: ValueKind, unit: str
 
 export function channel(id: number, name: string, metrics: readonly PlanMetric[]): PlanChannel {
   return {
+    ...CHANNEL_DEFAULTS,
     id,
     name,
     retired: false,
@@ -40,8 +48,8 @@ export function channel(id: number, name: string, metrics: readonly PlanMetric[]
     eventIdPath: [],
     metrics,
     windows: [
-      { name: '1m', lengthMs: MINUTE_MS, retentionMs: 0 },
-      { name: '1h', lengthMs: HOUR_MS, retentionMs: 0 },
+      { ...WINDOW_DEFAULTS, name: '1m', lengthMs: MINUTE_MS, retentionMs: 0 },
+      { ...WINDOW_DEFAULTS, name: '1h', lengthMs: HOUR_MS, retentionMs: 0 },
     ],
     outOfOrderMs: 0,
     latenessMs: 0,
@@ -57,6 +65,7 @@ export function channel(id: number, name: string, metrics: readonly PlanMetric[]
 
 export function plan(channels: readonly PlanChannel[]): Plan {
   return {
+    ...PLAN_DEFAULTS,
     version: 1,
     log: 'main',
     partitions: 4,
