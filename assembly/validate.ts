@@ -4,16 +4,20 @@
  * value; the bits of a refused one are 0.
  */
 import {
-  metricFlags, metricKind, metricMax, metricMaxInteger, metricMin, metricMinInteger, metricOffset,
-  metricOrdinal, metricScale,
+  metricAllows, metricFlags, metricKind, metricMax, metricMaxInteger, metricMin,
+  metricMinInteger, metricOffset, metricOrdinal, metricScale,
 } from './channel';
 import { Decoding, exactScratch, nextReading } from './cursor';
 import { Reading } from './decoded';
 import { toDouble } from './number';
 import { fitsInt64, isPlainInteger, Numeral, toInt64 } from './numeral';
-import { KIND_BOOLEAN, KIND_INTEGER, KIND_NUMBER } from './shared/abi';
+import {
+  KIND_BOOLEAN, KIND_INTEGER, KIND_NUMBER, KIND_TEXT, TEXT_BYTES_MAX,
+} from './shared/abi';
 import { METRIC_IDENTITY } from './shared/plan-layout';
-import { NOT_FINITE, OK, OUT_OF_RANGE, TYPE_MISMATCH } from './shared/status';
+import {
+  NOT_FINITE, NOT_LISTED, OK, OUT_OF_RANGE, TEXT_LIMIT, TYPE_MISMATCH,
+} from './shared/status';
 
 /** Greatest double up to which every integer is a double too: 2^53. */
 const INTEGER_MAX: f64 = 9007199254740992.0;
@@ -57,6 +61,17 @@ export function addInteger(d: Decoding, metric: usize, raw: i64, at: usize): voi
   if (kind == KIND_NUMBER) settleNumber(reading, metric, <f64>raw);
   else if (kind == KIND_INTEGER) settleInteger(reading, metric, raw);
   else settle(reading, TYPE_MISMATCH, 0);
+}
+
+/** Valid UTF-8 at `text`, which stays there until the record is done. */
+export function addText(d: Decoding, metric: usize, text: usize, bytes: u32): Reading {
+  const reading = open(d, metric, text);
+  let status: i32 = OK;
+  if (metricKind(metric) != KIND_TEXT) status = TYPE_MISMATCH;
+  else if (bytes > <u32>TEXT_BYTES_MAX) status = TEXT_LIMIT;
+  else if (!metricAllows(metric, text, bytes)) status = NOT_LISTED;
+  settle(reading, status, (<u64>bytes << 32) | <u64>text);
+  return reading;
 }
 
 /** A decimal as JSON writes it. */
