@@ -34,7 +34,7 @@ export class Decoded {
 }
 /** By its kind it holds nothing to store (a Sparkplug death): the record ends as `filtered`. */
 export const DECODED_FILTERED: u32 = 1;
-/** A Sparkplug birth: its aliases (ALIASES_AT in scratch) replace those of its name space. */
+/** A Sparkplug birth: its aliases (aliasListAt in scratch) replace those of its name space. */
 export const DECODED_BIRTH: u32 = 2;
 export const NO_SPARK_SEQUENCE: u32 = 256;
 
@@ -87,7 +87,7 @@ export class Situation {
   /** What the transport says of the payload: `<type>[/<device>]` for Sparkplug. */
   kindAt: usize;
   kindBytes: u32;
-  /** Aliases of the device (alias.ts), 0 = none. */
+  /** Entries that the device remembers (decode/alias-list.ts), 0 = none. */
   aliasesAt: usize;
   aliasCount: u32;
 }
@@ -100,7 +100,7 @@ export class Situation {
 export const DECODED_SAMPLES_AT: usize = 64;
 export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 48;
 export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
-export const DECODED_SCRATCH_BYTES: usize = 98304;
+export const DECODED_SCRATCH_BYTES: usize = 108032;
 export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
 
 @inline
