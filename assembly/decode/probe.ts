@@ -2,7 +2,7 @@
  * The decode half alone, for tests: compiled by test/kernel/probe.ts into build/kernel, never part
  * of the kernel.
  */
-import { channelTable, findMetric, metricOrdinal, windowTable } from '../channel';
+import { channelProgram, channelTable, findMetric, metricOrdinal, windowTable } from '../channel';
 import { DECODED_BYTES } from '../decoded';
 import { POWERS_OF_FIVE } from '../number-power';
 import {
@@ -12,9 +12,10 @@ import {
 import { nameHash } from '../text';
 
 export { decodeRecord } from './decode';
+export { findName } from './name';
 export {
-  channelTable, findMetric, metricOrdinal, nameHash, planChannelById, planDeviceAllowed,
-  planFindChannel, planMagicOk, planStatusText, planStatusTextBytes, planTableColumn,
+  channelProgram, channelTable, findMetric, metricOrdinal, nameHash, planChannelById,
+  planDeviceAllowed, planFindChannel, planMagicOk, planStatusText, planStatusTextBytes, planTableColumn,
   planTableColumnBytes, planTableColumnCount, windowTable,
 };
 

@@ -199,6 +199,15 @@ export const KEY_BYTES_MAX = 256;
 /** Members of all paths of a channel at most: (metrics + time + id) paths of full depth. */
 export const MEMBERS_MAX = 2112;
 
+// --- names of a Sparkplug or SenML channel (CHANNEL_PROGRAM_AT) ----------------------------------
+/** Slots from NAMES_SLOTS_AT on: nameHash of the key u32, entry offset u32 (0 = free). */
+export const NAMES_MASK_AT = 0;
+export const NAMES_SLOTS_AT = 8;
+/** An entry: ordinal, length of the key and the key, the path joined by a byte 0. */
+export const NAME_ORDINAL_AT = 0;
+export const NAME_KEY_BYTES_AT = 4;
+export const NAME_KEY_AT = 8;
+
 // --- output tables -----------------------------------------------------------------------------
 /** Name of the table and its columns' Native headers, offsets relative to the image. */
 export const TABLE_NAME_AT = 0;

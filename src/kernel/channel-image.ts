@@ -8,6 +8,7 @@ import { assert } from '../base/assert.ts';
 import type { PlanChannel, PlanMetric, PlanWindow } from '../model/plan.ts';
 import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
+import { writeNames } from './name-program.ts';
 import { writeTrie } from './plan-trie.ts';
 import type { TableIndexes } from './table-image.ts';
 
@@ -20,6 +21,8 @@ const FORMATS = {
   'senml-cbor': A.FORMAT_SENML_CBOR,
   avro: A.FORMAT_AVRO,
 } as const;
+/** Metrics are found by what the payload calls them. */
+const NAMED_FORMATS: ReadonlySet<string> = new Set(['sparkplug', 'senml-json', 'senml-cbor']);
 const WINDOW_KINDS = {
   tumbling: A.WINDOW_TUMBLING,
   hopping: A.WINDOW_HOPPING,
@@ -74,6 +77,10 @@ export function writeChannel(
     const trie = writeTrie(writer, channel);
     writer.u32(at + L.CHANNEL_TRIE_AT, trie.root - at);
     writer.u32(at + L.CHANNEL_MEMBER_COUNT_AT, trie.memberCount);
+  }
+  if (NAMED_FORMATS.has(channel.format) && !channel.retired) {
+    const names = writeNames(writer, channel.metrics, channel.name);
+    writer.u32(at + L.CHANNEL_PROGRAM_AT, names - at);
   }
   return at;
 }

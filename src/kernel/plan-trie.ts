@@ -3,12 +3,11 @@
  * the paths of metrics in use, time and event id. Out: the offset of the root node and the number
  * of members. A path is a member name per level; equal paths share a member with several actions.
  */
-import { JSON_DEPTH_MAX } from '../../assembly/shared/abi.ts';
 import * as L from '../../assembly/shared/plan-layout.ts';
 import { assert } from '../base/assert.ts';
-import { OperatingError } from '../model/error.ts';
 import type { PlanChannel } from '../model/plan.ts';
 import { type ImageWriter, slotMask } from './image-writer.ts';
+import { checkPath } from './plan-path.ts';
 
 interface Member {
   readonly key: Uint8Array;
@@ -44,24 +43,6 @@ export function writeTrie(writer: ImageWriter, channel: PlanChannel): Trie {
   for (const metric of channel.metrics) if (!metric.retired) add(metric.path, metric.ordinal);
   assert(memberCount <= L.MEMBERS_MAX, 'more members than paths of full depth have');
   return { root: writeNode(writer, root), memberCount };
-}
-
-function checkPath(path: readonly string[], channel: string): void {
-  const where = `channel ${channel}: path ${JSON.stringify(path)}`;
-  if (path.length < 1 || path.length > JSON_DEPTH_MAX) {
-    throw new OperatingError(
-      'PLAN_TOO_LARGE',
-      `${where} has ${path.length} members; expected 1 to ${JSON_DEPTH_MAX}.`,
-    );
-  }
-  for (const name of path) {
-    if (Buffer.byteLength(name) > L.KEY_BYTES_MAX) {
-      throw new OperatingError(
-        'PLAN_TOO_LARGE',
-        `${where} has a member name of more than ${L.KEY_BYTES_MAX} bytes.`,
-      );
-    }
-  }
 }
 
 function writeNode(writer: ImageWriter, members: ReadonlyMap<string, Member>): number {

@@ -15,7 +15,7 @@ import {
   type Table,
 } from '../../src/model/table.ts';
 import { channelOf, HOUR_WINDOW, MINUTE_WINDOW, metricOf, planOf } from './plan-sample.ts';
-import { Probe } from './probe.ts';
+import { NO_ORDINAL, Probe } from './probe.ts';
 
 const NAMES = ['a', 'ab', 'abc', 'abcd', 'abcde', 'abcdefgh', 'abcdefghi', 'x'.repeat(64)];
 
@@ -74,6 +74,29 @@ describe('plan image', () => {
       else expect(probe.kernel.metricOrdinal(metric)).to.equal(i);
     }
     expect(probe.kernel.findMetric(wide, ...place('room_64_temperature'))).to.equal(0);
+  });
+
+  it('finds metrics in use by the name on the wire, of Sparkplug and SenML', async () => {
+    const path = (i: number) =>
+      i % 3 === 0 ? [`m${i}`] : [`${'d'.repeat(i)}`, i % 3 === 1 ? 'é/m' : ''];
+    const metrics = Array.from({ length: 60 }, (_, i) =>
+      metricOf(i, `m${i}`, { path: path(i), retired: i === 7 }),
+    );
+    for (const format of ['sparkplug', 'senml-json', 'senml-cbor'] as const) {
+      const named = await Probe.open(planOf([channelOf(1, 'c', { format, metrics })]));
+      const { kernel } = named;
+      const program = kernel.channelProgram(kernel.planChannelById(named.plan, 1));
+      const find = (name: string) => {
+        const bytes = Buffer.from(name);
+        return kernel.findName(program, named.put(bytes), bytes.length) >>> 0;
+      };
+      metrics.forEach((metric, i) => {
+        const key = metric.path.join('\0');
+        expect(find(key), key).to.equal(i === 7 ? NO_ORDINAL : i);
+        expect(find(`${key}x`), key).to.equal(NO_ORDINAL);
+      });
+      expect(find('')).to.equal(NO_ORDINAL);
+    }
   });
 
   it('knows exactly the devices of a strict plan, and all of any other', async () => {

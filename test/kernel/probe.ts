@@ -13,7 +13,7 @@ import type { Plan } from '../../src/model/plan.ts';
 export type Target = 'release' | 'scalar' | 'debug';
 
 interface Exports {
-  decodeRecord(plan: number, channel: number, payload: number, bytes: number, out: number, situation: number): void;
+  decodeRecord(...places: number[]): void;
   decodedBytes(): number;
   powersOfFive(): number;
   nameHash(at: number, bytes: number): number;
@@ -26,6 +26,8 @@ interface Exports {
   planTableColumn(plan: number, table: number, column: number): number;
   planTableColumnBytes(plan: number, table: number, column: number): number;
   planTableColumnCount(plan: number, table: number): number;
+  channelProgram(channel: number): number;
+  findName(program: number, at: number, bytes: number): number;
   channelTable(channel: number): number;
   windowTable(channel: number, index: number): number;
   findMetric(channel: number, at: number, bytes: number): number;
