@@ -10,6 +10,7 @@ import { metricOf, planOf } from './plan-sample.ts';
 import { type DecodedRecord, NO_ORDINAL, Probe, type Target } from './probe.ts';
 import { decodePayload, type Reading, type Sample } from './reference/decode.ts';
 import type { KeyField } from './reference/key.ts';
+import type { Value } from './reference/validate.ts';
 
 export const SEED = Number(process.env['MILLRACE_SEED'] ?? 20260722);
 
@@ -51,7 +52,9 @@ export interface ExpectedReading {
 
 const bits = new DataView(new ArrayBuffer(8));
 
-export function bitsOf(value: number | bigint | boolean | null): bigint {
+/** A text is only somewhere: its length and place are not compared. */
+export function bitsOf(value: Value | null): bigint {
+  if (typeof value === 'string') return 0n;
   if (typeof value === 'number') bits.setFloat64(0, value);
   else bits.setBigInt64(0, BigInt(value ?? 0));
   return bits.getBigUint64(0);

@@ -9,6 +9,7 @@ export interface ReadingInput {
   readonly number?: number;
   readonly integer?: bigint;
   readonly boolean?: boolean;
+  readonly text?: string;
 }
 
 export interface SampleInput {

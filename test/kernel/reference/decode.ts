@@ -1,7 +1,7 @@
 /**
- * Payloads. In: the bytes of a record and its channel's plan. Out: the payload's status (from
- * PAYLOAD_MALFORMED to NO_READINGS, or OK), its key, and samples with times and judged readings.
- * What the log says about the record (received-at, clock) is not known here.
+ * Payloads. In: the bytes of a record, its channel's plan and its situation. Out: the payload's
+ * status (from SCHEMA_UNKNOWN to NO_READINGS, or OK), its key, and samples with times and judged
+ * readings. What state tells of them (dedup, clock, rates) is not known here.
  */
 import { READINGS_PER_RECORD_MAX, SAMPLES_PER_RECORD_MAX } from '../../../assembly/shared/abi.ts';
 import {
@@ -34,16 +34,54 @@ export interface Sample {
   /** Where the time lies; REQUIRED_MISSING is said of the sample itself. */
   readonly timeOffset: number;
   readonly readings: readonly Reading[];
+  /** Old news, says the device (Sparkplug is_historical). */
+  readonly historical?: boolean;
+  /** The next sample comes within so much, says the device (SenML ut); absent or 0: it does not. */
+  readonly expectMs?: number;
 }
+
+/** What an alias of a device stands for. */
+export interface Binding {
+  /** Sparkplug's name space: '' for the edge node's own, else the device. */
+  readonly space: string;
+  readonly name: string;
+  readonly dataType: number;
+}
+/** By alias. */
+export type Aliases = ReadonlyMap<bigint, Binding>;
+
+/** What is known besides the payload. */
+export interface Situation {
+  /** Clamped to the log's. */
+  readonly receivedMs: number;
+  /** As the transport says it; '' when it says nothing. */
+  readonly kind: string;
+  /** Of the device. */
+  readonly aliases: Aliases;
+}
+
+export const NO_SITUATION: Situation = { receivedMs: 0, kind: '', aliases: new Map() };
 
 export interface Payload {
   readonly status: number;
   readonly offset: number;
   readonly key: KeyField;
   readonly samples: readonly Sample[];
+  /** Nothing in it is to be stored: a Sparkplug death, or one without declared metrics. */
+  readonly filtered?: boolean;
+  /** All aliases of the device from now on, if the record is past dedup; absent: as before. */
+  readonly aliases?: Aliases;
+  /** Sparkplug's; absent or null: none. */
+  readonly sparkSequence?: number | null;
+  /** NBIRTH: the numbering begins again. */
+  readonly sparkBegins?: boolean;
 }
 
-export function decodePayload(payload: Uint8Array, channel: PlanChannel): Payload {
+export function decodePayload(
+  payload: Uint8Array,
+  channel: PlanChannel,
+  _situation: Situation = NO_SITUATION,
+): Payload {
   try {
     const decode = channel.format === 'json' ? decodeJson : decodeProtobuf;
     return decode(payload, channel);
@@ -119,9 +157,12 @@ function findMetric(channel: PlanChannel, fields: readonly wire.Field[], text: U
   });
 }
 
+const VALUE_FIELDS = [2, 3, 4, 6];
+
 function protobufValue(fields: readonly wire.Field[], message: wire.ReadingMessage): Raw {
-  const given = fields.filter(({ number }) => number >= 2 && number <= 4).at(-1);
+  const given = fields.filter(({ number }) => VALUE_FIELDS.includes(number)).at(-1);
   if (given === undefined) return { kind: 'other' };
+  if (given.number === 6) return { kind: 'text', value: Buffer.from(message.text).toString() };
   if (given.number === 2) return { kind: 'double', value: message.number };
   if (given.number === 3) return { kind: 'integer', value: wire.whole(message.integer) };
   return { kind: 'boolean', value: given.varint !== 0n };
@@ -153,11 +194,18 @@ function jsonKey(node: Node | undefined): KeyField {
   if (node.kind === 'number' && /^-?[0-9]+$/.test(node.text)) return idKey(Buffer.from(node.text));
   if (node.kind !== 'string') return 'invalid';
   const text = node.value as string;
-  return Buffer.from(text).toString() === text ? idKey(Buffer.from(text)) : 'invalid';
+  return isWellFormed(text) ? idKey(Buffer.from(text)) : 'invalid';
 }
+
+/** Whether it has no lone surrogate. */
+const isWellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
 
 function jsonValue(metric: PlanMetric, node: Node): Raw {
   if (node.kind === 'boolean') return { kind: 'boolean', value: node.value as boolean };
+  if (node.kind === 'string') {
+    const value = node.value as string;
+    return isWellFormed(value) ? { kind: 'text', value } : { kind: 'other' };
+  }
   if (node.kind !== 'number') return { kind: 'other' };
   const value = Number(node.text);
   if (metric.kind !== 'integer') return { kind: 'double', value };

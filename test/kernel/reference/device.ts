@@ -5,6 +5,7 @@
 import type { ReportedValue } from '../../../src/model/fact.ts';
 import type { Plan, PlanMetric } from '../../../src/model/plan.ts';
 import type { Identity } from '../../../src/model/record.ts';
+import type { Aliases } from './decode.ts';
 import { Dedup } from './dedup.ts';
 import type { Row } from './row.ts';
 import type { Value } from './validate.ts';
@@ -20,6 +21,7 @@ export class Device {
   readonly slot: number;
   readonly identity: Identity;
   readonly dedup = new Dedup();
+  aliases: Aliases = new Map();
   /** By channel id. */
   readonly series = new Map<number, Series>();
   readonly bucket: Bucket = { minute: -1, count: 0 };

@@ -23,7 +23,7 @@ export function bootKey(bootId: bigint, sequence: bigint): KeyField {
 }
 
 /** Headers of a native publish: raw "NATS/1.0\r\nName: value\r\n…\r\n\r\n". */
-export function headerKey(headers: Uint8Array): KeyField {
+function readHeaders(headers: Uint8Array): Map<string, string> {
   const values = new Map<string, string>();
   const lines = Buffer.from(headers).toString('latin1').split('\r\n').slice(1);
   for (const line of lines) {
@@ -31,6 +31,15 @@ export function headerKey(headers: Uint8Array): KeyField {
     if (colon < 0 || values.has(line.slice(0, colon))) continue;
     values.set(line.slice(0, colon), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, ''));
   }
+  return values;
+}
+
+export function headerKind(headers: Uint8Array): string {
+  return Buffer.from(readHeaders(headers).get('Millrace-Kind') ?? '', 'latin1').toString('utf8');
+}
+
+export function headerKey(headers: Uint8Array): KeyField {
+  const values = readHeaders(headers);
   const id = values.get('Millrace-Event-Id');
   if (id !== undefined) return idKey(Buffer.from(id, 'latin1'));
   const boot = values.get('Millrace-Boot-Id');

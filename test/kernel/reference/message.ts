@@ -4,7 +4,7 @@
  */
 import { ID_PATTERN } from '../../../src/model/record.ts';
 import type { LogMessage } from '../../../src/wire/chunk.ts';
-import { bootKey, headerKey, idKey, type KeyField } from './key.ts';
+import { bootKey, headerKey, headerKind, idKey, type KeyField } from './key.ts';
 import * as wire from './protobuf.ts';
 
 /** A record as admitted; ids may be anything. */
@@ -16,6 +16,8 @@ export interface RawRecord {
   readonly receivedAtMs: bigint;
   readonly payload: Uint8Array;
   readonly key: KeyField;
+  /** What the transport says of the payload; '' = nothing. */
+  readonly kind: string;
   readonly index: number;
 }
 
@@ -38,6 +40,7 @@ export function readMessage(message: LogMessage, logMs: number): Request {
     ...{ tenant: tenant!, site: site!, device: device!, channel: channel! },
     ...{ receivedAtMs: BigInt(logMs), payload: message.payload, index: 0 },
     key: headerKey(message.headers),
+    kind: headerKind(message.headers),
   };
   return { kind: 'records', records: [record] };
 }
@@ -73,6 +76,7 @@ function readRecord(
     // An absent field is an array to protobufjs.
     payload: Uint8Array.from(message.payload),
     key: recordKey(message, fields),
+    kind: Buffer.from(message.kind).toString('utf8'),
     index,
   };
 }

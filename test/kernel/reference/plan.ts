@@ -1,8 +1,9 @@
 /** The plan in force in a partition, and the hash that chains every plan it ever had. */
-import type { Plan } from '../../../src/model/plan.ts';
+import { PLAN_DEFAULTS, type Plan } from '../../../src/model/plan.ts';
 
 /** Dead letters may say why nothing is known yet, so they are not capped away. */
 export const NO_PLAN: Plan = {
+  ...PLAN_DEFAULTS,
   version: 1,
   log: '',
   partitions: 1,

@@ -3,6 +3,7 @@
  * the wire says where fields lie, whether they are present and whether the bytes are well formed,
  * in which protobufjs is laxer than the specification. In: bytes. Out: fields, or Malformed.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
@@ -21,6 +22,8 @@ export const VARINT = 0;
 export const FIXED64 = 1;
 export const BYTES = 2;
 const FIXED32 = 5;
+/** BYTES that must be UTF-8; a number that no wire type has. */
+const TEXT = 8;
 
 export interface Field {
   readonly number: number;
@@ -42,9 +45,9 @@ export interface Shape {
 export const RECORD_BATCH: Shape = { 1: BYTES };
 export const RECORD: Shape = {
   ...{ 1: BYTES, 2: BYTES, 3: BYTES, 4: BYTES, 5: FIXED64 },
-  ...{ 6: BYTES, 7: BYTES, 8: FIXED64, 9: VARINT },
+  ...{ 6: BYTES, 7: BYTES, 8: FIXED64, 9: VARINT, 10: BYTES },
 };
-const READING: Shape = { 1: VARINT, 2: FIXED64, 3: VARINT, 4: VARINT, 5: BYTES };
+const READING: Shape = { 1: VARINT, 2: FIXED64, 3: VARINT, 4: VARINT, 5: BYTES, 6: TEXT };
 const SAMPLE: Shape = { 1: FIXED64, 2: READING };
 export const TELEMETRY: Shape = { 1: SAMPLE, 2: BYTES, 3: FIXED64, 4: VARINT };
 
@@ -78,9 +81,12 @@ export function walk(
     if (number === 0n || number > FIELD_NUMBER_MAX) throw new Malformed(tagAt);
     if (tag.end - tagAt > TAG_BYTES_MAX) throw new Malformed(tagAt);
     const known = shape[Number(number)];
-    const expected = typeof known === 'object' ? BYTES : known;
+    const expected = typeof known === 'object' || known === TEXT ? BYTES : known;
     if (expected !== undefined && expected !== wireType) throw new Malformed(tagAt);
     const value = measure(bytes, wireType, { start: tag.end, end: range.end, tagAt });
+    if (known === TEXT && !isUtf8(bytes.subarray(value.start, value.end))) {
+      throw new Malformed(tagAt);
+    }
     const inner = typeof known === 'object' ? walk(bytes, value, known, visit) : [];
     const field = { number: Number(number), tagAt, ...value, fields: inner };
     if (typeof known === 'object') visit(known, field);
@@ -140,7 +146,7 @@ export function last(fields: readonly Field[], number: number): Field | undefine
 // Names are compared as bytes, whatever they hold, so protobufjs must not read them as text.
 const protoText = (file: string): string =>
   readFileSync(fileURLToPath(new URL(`../../../proto/${file}`, rootOfSources())), 'utf8').replace(
-    /string (event_id|name|tenant|site|device|channel)/g,
+    /string (event_id|name|tenant|site|device|channel|kind|text)/g,
     'bytes $1',
   );
 
@@ -161,6 +167,7 @@ export interface ReadingMessage {
   readonly name: Uint8Array;
   readonly number: number;
   readonly integer: Long;
+  readonly text: Uint8Array;
 }
 
 export interface TelemetryMessage {
@@ -180,6 +187,7 @@ export interface RecordMessage {
   readonly event_id: Uint8Array;
   readonly boot_id: Long;
   readonly sequence: Long;
+  readonly kind: Uint8Array;
 }
 
 export const whole = (long: Long): bigint => BigInt(long.toString());

@@ -8,7 +8,7 @@ import {
   PAYLOAD_BYTES_MAX,
 } from '../../../assembly/shared/abi.ts';
 import * as status from '../../../assembly/shared/status.ts';
-import type { PlanChannel } from '../../../src/model/plan.ts';
+import type { PlanChannel, ValueKind } from '../../../src/model/plan.ts';
 import type { Identity } from '../../../src/model/record.ts';
 import { statusName } from '../../../src/model/status.ts';
 import { decodePayload, type Payload } from './decode.ts';
@@ -19,6 +19,7 @@ import type { State } from './ledger.ts';
 import { isIdentityValid, type RawRecord } from './message.ts';
 import { expiresAt, type Row } from './row.ts';
 import { type JudgedSample, judgeSample } from './sample.ts';
+import type { Value } from './validate.ts';
 
 /** The lowest status of a record and the first place that has it. */
 export interface Trouble {
@@ -71,7 +72,9 @@ function applyPayload(
   subject: Subject & { record: RawRecord; device: Device; channel: PlanChannel },
 ): void {
   const { record, device, channel, receivedMs } = subject;
-  const payload = decodePayload(record.payload, channel);
+  const payload = decodePayload(record.payload, channel, {
+    ...{ receivedMs, kind: record.kind, aliases: device.aliases },
+  });
   const trouble = judgePayload(record, payload);
   if (trouble.status !== status.OK) {
     refuse(kernel, { ...subject, trouble });
@@ -196,12 +199,17 @@ function storeSample(kernel: ReferenceKernel, accepted: Accepted, judged: Judged
   device.lastEventMs = Math.max(device.lastEventMs ?? eventMs, eventMs);
 }
 
+/** What a column holds where a sample has no reading. */
+const ABSENT: Readonly<Record<ValueKind, Value>> = {
+  ...{ number: 0, integer: 0n, boolean: false, text: '' },
+};
+
 function sampleRow(kernel: ReferenceKernel, accepted: Accepted, judged: JudgedSample): Row {
   const { channel, receivedMs, identity } = accepted;
-  const values: Record<string, number | bigint | boolean> = {};
+  const values: Record<string, Value> = {};
   let presence = 0n;
   for (const { name, kind } of channel.metrics) {
-    values[name] = kind === 'number' ? 0 : kind === 'integer' ? 0n : false;
+    values[name] = ABSENT[kind];
   }
   for (const reading of judged.readings) {
     if (reading.status !== status.OK) continue;

@@ -2,16 +2,26 @@
  * Values: from what a payload says to what is stored. In: a metric of the plan and a raw value.
  * Out: the canonical value, or the status that refuses it. Doubles round as JavaScript rounds.
  */
-import { NOT_FINITE, OK, OUT_OF_RANGE, TYPE_MISMATCH } from '../../../assembly/shared/status.ts';
+import { TEXT_BYTES_MAX } from '../../../assembly/shared/abi.ts';
+import {
+  NOT_FINITE,
+  NOT_LISTED,
+  OK,
+  OUT_OF_RANGE,
+  TEXT_LIMIT,
+  TYPE_MISMATCH,
+} from '../../../assembly/shared/status.ts';
 import type { PlanMetric } from '../../../src/model/plan.ts';
 
-export type Value = number | bigint | boolean;
+export type Value = number | bigint | boolean | string;
 
-/** A raw value as its format tells it; 'other' is text, object, array or no value at all. */
+/** A raw value as its format tells it; 'other' is object, array, text that is none, no value. */
 export type Raw =
   | { readonly kind: 'double'; readonly value: number }
   | { readonly kind: 'integer'; readonly value: bigint }
   | { readonly kind: 'boolean'; readonly value: boolean }
+  /** Well-formed: without lone surrogates. */
+  | { readonly kind: 'text'; readonly value: string }
   | { readonly kind: 'other' };
 
 export type Judged =
@@ -24,7 +34,15 @@ export function judgeValue(metric: PlanMetric, raw: Raw): Judged {
   if (metric.kind === 'boolean') {
     return raw.kind === 'boolean' ? { status: OK, value: raw.value } : refused(TYPE_MISMATCH);
   }
+  if (metric.kind === 'text') return judgeText(metric, raw);
   return metric.kind === 'integer' ? judgeInteger(metric, raw) : judgeNumber(metric, raw);
+}
+
+function judgeText(metric: PlanMetric, raw: Raw): Judged {
+  if (raw.kind !== 'text') return refused(TYPE_MISMATCH);
+  if (Buffer.byteLength(raw.value) > TEXT_BYTES_MAX) return refused(TEXT_LIMIT);
+  const listed = metric.values === null || metric.values.includes(raw.value);
+  return listed ? { status: OK, value: raw.value } : refused(NOT_LISTED);
 }
 
 function judgeNumber(metric: PlanMetric, raw: Raw): Judged {
