@@ -1,0 +1,93 @@
+/**
+ * What can be attacked: a plan per format, inputs to begin with, and words at which the format
+ * turns. In: nothing. Out: targets by name.
+ */
+import type { Plan, PlanChannel } from '../../src/model/plan.ts';
+import { channelOf, metricOf, planOf } from '../kernel/plan-sample.ts';
+import { encodeTelemetry } from '../kernel/telemetry.ts';
+
+export interface Target {
+  readonly name: string;
+  readonly plan: () => Plan;
+  readonly seeds: () => readonly Uint8Array[];
+  readonly words: readonly Uint8Array[];
+  readonly kinds: readonly string[];
+  /** Entries of a device's remembered aliases (assembly/decode/alias-list.ts). */
+  readonly aliases: Uint8Array;
+}
+
+const NO_KIND = [''];
+const NO_ALIASES = new Uint8Array(0);
+const text = (...words: string[]): Uint8Array[] => words.map((word) => Buffer.from(word, 'latin1'));
+
+const METRICS = [
+  metricOf(0, 'value'),
+  metricOf(1, 'count', { kind: 'integer', min: -5, max: 1000 }),
+  metricOf(2, 'on', { kind: 'boolean' }),
+  metricOf(3, 'mode', { kind: 'text', values: ['auto', 'off', 'µ'] }),
+  metricOf(4, 'note', { kind: 'text' }),
+  metricOf(5, 'deep', { path: ['a', 'b', 'c'], scale: 0.5, offset: 3 }),
+];
+
+const planWith = (given: Partial<PlanChannel>): Plan =>
+  planOf([channelOf(0, 'c', { metrics: METRICS, ...given })]);
+
+const NUMBERS = text('1e400', '-0', '9007199254740993', '0.1', '1E-7', '12345678901234567890');
+const JSON_WORDS = text(
+  ...['"value":', '"count":', '"on":true', '"mode":"auto"', '"note":"', '"a":{"b":{"c":1}}'],
+  ...['"time":', '"id":"x"', '\\u0061', '\\ud800', '\\udc00', '\\n', '"', '{', '}', '[', ']', ','],
+  ...[' ', 'null', 'true', '\xc3\xa9', '\xf0\x9f\x98\x80', '\xed\xa0\x80', '[[[[[[[['],
+  ...['"2026-08-01T12:00:00.123Z"', '1790000000000'],
+);
+const JSON_SEEDS = text(
+  '{"time":1790000000000,"id":"a-1","value":21.5,"count":3,"on":true,"mode":"auto"}',
+  '{"note":"caf\\u00e9 \\ud83d\\ude00","a":{"b":{"c":-1.25e-3}},"x":[1,{"y":null}],"value":1}',
+);
+
+export const TARGETS: readonly Target[] = [
+  {
+    name: 'json',
+    plan: () => planWith({ format: 'json' }),
+    seeds: () => JSON_SEEDS,
+    words: [...JSON_WORDS, ...NUMBERS],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+  {
+    name: 'json-samples',
+    plan: () =>
+      planWith({ format: 'json', samplesPath: ['data'], timeFormat: 'iso8601', timePath: ['t'] }),
+    seeds: () =>
+      text(
+        '{"id":1,"data":[{"t":"2026-08-01T12:00:00Z","value":1},null,{"t":"2026-08-01 12:00:01","on":false}]}',
+      ),
+    words: [...JSON_WORDS, ...NUMBERS, ...text('"data":[', '"t":', '+02:00', '2026-02-29')],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+  {
+    name: 'protobuf',
+    plan: () => planWith({}),
+    seeds: () => [
+      encodeTelemetry({
+        samples: [
+          { timeMs: 1_790_000_000_000, readings: [{ metric: 1, number: 1.5 }] },
+          {
+            readings: [
+              { name: 'count', integer: -3n },
+              { metric: 3, boolean: true },
+            ],
+          },
+        ],
+        bootId: 7n,
+        sequence: 9n,
+      }),
+    ],
+    words: [
+      ...text('\x0a', '\x12', '\x08', '\x0d', '\x10', '\x18', '\x1a', '\x20', '\x2a\x05count'),
+      ...text('\x32\x04auto', '\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01', '\x80\x80\x80\x80\x10'),
+    ],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+];
