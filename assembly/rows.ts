@@ -321,7 +321,8 @@ function putText(at: usize, text: usize, bytes: u32): usize {
 export function stageLedger(): void {
   const turn = turnOf();
   // Sealed, each reason has its name and an offset more.
-  const row = addRow(TABLE_LEDGER, <u32>(LEDGER_ROW_COUNTERS_AT + DURABLE_BYTES), STATUS_COUNT * 64);
+  const bytes = <u32>(LEDGER_ROW_COUNTERS_AT + DURABLE_BYTES);
+  const row = addRow(TABLE_LEDGER, bytes, STATUS_COUNT * 64);
   store<u32>(row, turn.emissionOrdinal++, LEDGER_ROW_ORDINAL_AT);
   store<u64>(row, turn.sequence, LEDGER_ROW_SEQUENCE_AT);
   memory.copy(row + LEDGER_ROW_COUNTERS_AT, DURABLE_AT, DURABLE_BYTES);

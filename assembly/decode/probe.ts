@@ -15,8 +15,8 @@ export { decodeRecord } from './decode';
 export { findName } from './name';
 export {
   channelProgram, channelTable, findMetric, metricOrdinal, nameHash, planChannelById,
-  planDeviceAllowed, planFindChannel, planMagicOk, planStatusText, planStatusTextBytes, planTableColumn,
-  planTableColumnBytes, planTableColumnCount, windowTable,
+  planDeviceAllowed, planFindChannel, planMagicOk, planStatusText, planStatusTextBytes,
+  planTableColumn, planTableColumnBytes, planTableColumnCount, windowTable,
 };
 
 export function powersOfFive(): usize {

@@ -1,5 +1,5 @@
 /**
- * The plan image: a decode plan as bytes in partition memory. Written by src/kernel/plan-image.ts,
+ * The plan image: a decode plan as bytes in partition memory. Written by src/kernel/image/plan-image.ts,
  * read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
  *
  *  ┌ header ┬ per channel: record, windows, metrics, name index, trie ┬ tables ┬ allowed devices ┐

@@ -19,7 +19,7 @@ import type {
 import type { Plan, PlanChannel, ValueKind } from '../model/plan.ts';
 import type { Identity } from '../model/record.ts';
 import type { KernelMemory } from './binary.ts';
-import { outputTables } from './table-image.ts';
+import { outputTables } from './image/table-image.ts';
 
 const KINDS: Record<ValueKind, number> = {
   number: 0,

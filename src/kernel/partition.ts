@@ -19,8 +19,8 @@ import {
   type KernelMemory,
   type KernelModule,
 } from './binary.ts';
+import { planImage } from './image/plan-image.ts';
 import { type Names, namesOf, OutputReader } from './output.ts';
-import { planImage } from './plan-image.ts';
 import type { TurnPool } from './pool.ts';
 import type { TurnCall } from './worker.ts';
 

@@ -90,7 +90,7 @@ export interface ShadowFact {
   readonly reported: readonly ReportedValue[];
 }
 
-/** An alert raised or cleared. Key: identity, channel, rule, raisedAtMs, raisedSequence, -Ordinal. */
+/** An alert raised or cleared. Key: identity, channel, rule, raisedAtMs, -Sequence, -Ordinal. */
 export interface AlertFact {
   readonly kind: 'alert';
   readonly identity: Identity;

@@ -13,7 +13,7 @@ import asc from 'assemblyscript/asc';
 import { assert } from '../../src/base/assert.ts';
 import { projectFolder } from '../../src/base/project.ts';
 import { type KernelMemory, type KernelModule, webAssembly } from '../../src/kernel/binary.ts';
-import { planImage } from '../../src/kernel/plan-image.ts';
+import { planImage } from '../../src/kernel/image/plan-image.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { type Instrumented, instrument } from './instrument.ts';
 

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 import { assert } from '../../src/base/assert.ts';
 import { type KernelMemory, type KernelModule, webAssembly } from '../../src/kernel/binary.ts';
-import { planImage } from '../../src/kernel/plan-image.ts';
+import { planImage } from '../../src/kernel/image/plan-image.ts';
 import type { Plan } from '../../src/model/plan.ts';
 
 export type Target = 'release' | 'scalar' | 'debug';

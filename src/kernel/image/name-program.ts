@@ -4,8 +4,8 @@
  * their paths. Out: the offset of the program. The key is the path joined by a byte 0, which no
  * name contains: [name] for a SenML name or a node's metric, [device, name] for a device's.
  */
-import * as L from '../../assembly/shared/plan-layout.ts';
-import type { PlanMetric } from '../model/plan.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import type { PlanMetric } from '../../model/plan.ts';
 import { type ImageWriter, slotMask } from './image-writer.ts';
 import { checkPath } from './plan-path.ts';
 

@@ -2,10 +2,10 @@
  * Cross-field rules and alerts of a channel in the plan image (plan-layout.ts). In: what the
  * registry has checked. Out: where the records begin; names are relative to their record.
  */
-import * as A from '../../assembly/shared/abi.ts';
-import * as L from '../../assembly/shared/plan-layout.ts';
-import { assert } from '../base/assert.ts';
-import type { PlanAlert, PlanRule } from '../model/plan.ts';
+import * as A from '../../../assembly/shared/abi.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import { assert } from '../../base/assert.ts';
+import type { PlanAlert, PlanRule } from '../../model/plan.ts';
 import type { ImageWriter } from './image-writer.ts';
 
 const OPERATORS = {

@@ -3,9 +3,9 @@
  * the paths of metrics in use, time and event id. Out: the offset of the root node and the number
  * of members. A path is a member name per level; equal paths share a member with several actions.
  */
-import * as L from '../../assembly/shared/plan-layout.ts';
-import { assert } from '../base/assert.ts';
-import type { PlanChannel } from '../model/plan.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import { assert } from '../../base/assert.ts';
+import type { PlanChannel } from '../../model/plan.ts';
 import { type ImageWriter, slotMask } from './image-writer.ts';
 import { checkPath } from './plan-path.ts';
 

@@ -2,9 +2,9 @@
  * A growing little-endian buffer with places that are reserved first and filled later. Offsets are
  * from its start. Beyond `bytesMax` it refuses with PLAN_TOO_LARGE.
  */
-import { assert } from '../base/assert.ts';
-import { OperatingError } from '../model/error.ts';
-import { nameHash } from './name-hash.ts';
+import { assert } from '../../base/assert.ts';
+import { OperatingError } from '../../model/error.ts';
+import { nameHash } from '../name-hash.ts';
 
 const ALIGNMENT = 8;
 

@@ -3,14 +3,14 @@
  * drawing: assembly/shared/plan-layout.ts). In: a plan that the registry has checked. Out: an
  * image of at most PLAN_BYTES_MAX bytes, position independent, equal for equal plans.
  */
-import * as A from '../../assembly/shared/abi.ts';
-import * as L from '../../assembly/shared/plan-layout.ts';
-import { assert } from '../base/assert.ts';
-import type { Plan } from '../model/plan.ts';
-import { STATUS_NAMES } from '../model/status.ts';
+import * as A from '../../../assembly/shared/abi.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import { assert } from '../../base/assert.ts';
+import type { Plan } from '../../model/plan.ts';
+import { STATUS_NAMES } from '../../model/status.ts';
+import { fnv1a64 } from '../name-hash.ts';
 import { writeChannel } from './channel-image.ts';
 import { ImageWriter } from './image-writer.ts';
-import { fnv1a64 } from './name-hash.ts';
 import { outputTables, type TableIndexes, writeTables } from './table-image.ts';
 
 const encoder = new TextEncoder();

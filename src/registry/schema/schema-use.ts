@@ -3,8 +3,8 @@
  * somewhere in it and the values they must lead to. In: as the configuration says it. Out: a
  * PlanSchema, or what is wrong with which path; the place in the file is the caller's to add.
  */
-import type { PayloadFormat, TimeFormat, ValueKind } from '../model/plan.ts';
-import type { PlanSchema } from '../model/plan-schema.ts';
+import type { PayloadFormat, TimeFormat, ValueKind } from '../../model/plan.ts';
+import type { PlanSchema } from '../../model/plan-schema.ts';
 
 export interface SchemaUse {
   readonly format: PayloadFormat;

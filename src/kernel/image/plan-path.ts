@@ -2,9 +2,9 @@
  * The bounds of a path in a plan: as deep as payloads are read, of names that fit the kernel's
  * buffers. In: a path and the channel it belongs to. Out: PLAN_TOO_LARGE when it is beyond them.
  */
-import { JSON_DEPTH_MAX } from '../../assembly/shared/abi.ts';
-import { KEY_BYTES_MAX } from '../../assembly/shared/plan-layout.ts';
-import { OperatingError } from '../model/error.ts';
+import { JSON_DEPTH_MAX } from '../../../assembly/shared/abi.ts';
+import { KEY_BYTES_MAX } from '../../../assembly/shared/plan-layout.ts';
+import { OperatingError } from '../../model/error.ts';
 
 export function checkPath(path: readonly string[], channel: string): void {
   const where = `channel ${channel}: path ${JSON.stringify(path)}`;

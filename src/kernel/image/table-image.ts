@@ -1,13 +1,14 @@
 /**
  * The output tables of a plan and their Native column headers in the plan image, so that the
  * kernel never spells a column's name or type. Indexes: TABLE_LEDGER, TABLE_DEAD_LETTERS,
- * TABLE_DEVICES, TABLE_QUALITY, TABLE_ALERTS, then agg_<window> per distinct window name, then ch_<channel> per channel, in the
+ * TABLE_DEVICES, TABLE_QUALITY, TABLE_ALERTS, then
+ * agg_<window> per distinct window name, then ch_<channel> per channel, in the
  * order of the plan.
  */
-import * as L from '../../assembly/shared/plan-layout.ts';
-import { assert } from '../base/assert.ts';
-import type { Plan, PlanChannel, PlanWindow } from '../model/plan.ts';
-import type { Column, Table } from '../model/table.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import { assert } from '../../base/assert.ts';
+import type { Plan, PlanChannel, PlanWindow } from '../../model/plan.ts';
+import type { Column, Table } from '../../model/table.ts';
 import {
   ALERTS,
   aggregateTable,
@@ -16,7 +17,7 @@ import {
   DEVICES,
   LEDGER,
   QUALITY,
-} from '../model/table.ts';
+} from '../../model/table.ts';
 import type { ImageWriter } from './image-writer.ts';
 
 export interface TableIndexes {

@@ -2,10 +2,10 @@
  * One channel of a plan image: its record, windows, metrics, index of metric names and trie of JSON
  * paths. Offsets inside are relative to the record that holds them (plan-layout.ts).
  */
-import * as A from '../../assembly/shared/abi.ts';
-import * as L from '../../assembly/shared/plan-layout.ts';
-import { assert } from '../base/assert.ts';
-import type { PlanChannel, PlanMetric, PlanWindow } from '../model/plan.ts';
+import * as A from '../../../assembly/shared/abi.ts';
+import * as L from '../../../assembly/shared/plan-layout.ts';
+import { assert } from '../../base/assert.ts';
+import type { PlanChannel, PlanMetric, PlanWindow } from '../../model/plan.ts';
 import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
 import { writeNames } from './name-program.ts';
