@@ -2,7 +2,8 @@
  * Canonical telemetry (proto/telemetry.proto). Fields in any order, unknown ones skipped, the last
  * of a repeated scalar wins. Refused as PAYLOAD_MALFORMED, at the tag of the innermost field
  * concerned: what runs past its end, varints beyond 64 bits, tags beyond 32 bits or 5 bytes, field
- * number 0, known fields with another wire type, groups, and a metric twice in one sample.
+ * number 0, known fields with another wire type, groups, texts that are not UTF-8, and a metric
+ * twice in one sample.
  */
 import {
   channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricOrdinal,
@@ -12,7 +13,8 @@ import {
 } from '../cursor';
 import { decodedAt, KEY_BOOT } from '../decoded';
 import { EVENT_ID_INVALID } from '../shared/status';
-import { addBoolean, addDouble, addInteger, addMismatch } from '../validate';
+import { addBoolean, addDouble, addInteger, addMismatch, addText } from '../validate';
+import { isUtf8 } from './utf8';
 
 // Tags: field number << 3 | wire type.
 const TELEMETRY_SAMPLES = 0x0a;
@@ -26,10 +28,11 @@ const READING_NUMBER = 0x11;
 const READING_INTEGER = 0x18;
 const READING_BOOLEAN = 0x20;
 const READING_NAME = 0x2a;
+const READING_TEXT = 0x32;
 // Fields of each message: numbered from 1 to this.
 const TELEMETRY_FIELDS = 4;
 const SAMPLE_FIELDS = 2;
-const READING_FIELDS = 5;
+const READING_FIELDS = 6;
 
 const TAG_BYTES_MAX: usize = 5;
 const WIRE_VARINT = 0;
@@ -116,6 +119,7 @@ function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): b
   let nameBytes: u32 = 0;
   let valueTag: u32 = 0;
   let bits: u64 = 0;
+  let textAt: usize = 0;
   while (at < end) {
     const tagAt = at;
     at = readTag(d, at, end);
@@ -138,6 +142,14 @@ function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): b
       nameAt = at;
       nameBytes = <u32>d.varint;
       if (at != 0) at += nameBytes;
+    } else if (tag == READING_TEXT) {
+      at = readLength(d, at, end, tagAt);
+      if (at == 0) return false;
+      textAt = at;
+      bits = d.varint;
+      valueTag = tag;
+      at += <usize>bits;
+      if (!isUtf8(textAt, at)) return stop(d, tagAt) != 0;
     } else {
       at = skipField(d, tag, READING_FIELDS, at, end, tagAt);
     }
@@ -152,7 +164,9 @@ function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): b
   if (valueTag == READING_NUMBER) addDouble(d, found, reinterpret<f64>(bits), readingTag);
   else if (valueTag == READING_INTEGER) addInteger(d, found, zigzag(bits), readingTag);
   else if (valueTag == READING_BOOLEAN) addBoolean(d, found, bits != 0, readingTag);
-  else addMismatch(d, found, readingTag);
+  else if (valueTag == READING_TEXT) {
+    addText(d, found, textAt, <u32>bits).offset = <u32>(readingTag - d.payload);
+  } else addMismatch(d, found, readingTag);
   return true;
 }
 

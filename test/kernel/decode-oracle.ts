@@ -47,12 +47,14 @@ export interface ExpectedReading {
   readonly ordinal: number;
   readonly status: string;
   readonly offset: number;
+  /** 0 for a text. */
   readonly bits: bigint;
+  readonly text: string | null;
 }
 
 const bits = new DataView(new ArrayBuffer(8));
 
-/** A text is only somewhere: its length and place are not compared. */
+/** A text has none: where it lies is not compared. */
 export function bitsOf(value: Value | null): bigint {
   if (typeof value === 'string') return 0n;
   if (typeof value === 'number') bits.setFloat64(0, value);
@@ -85,7 +87,8 @@ function sampleOf(sample: Sample, channel: PlanChannel): ExpectedSample {
 function readingOf({ metric, judged, offset }: Reading): ExpectedReading {
   const { status: verdict, value } = judged;
   const ordinal = metric?.ordinal ?? NO_ORDINAL;
-  return { ordinal, status: statusName(verdict), offset, bits: bitsOf(value) };
+  const text = typeof value === 'string' ? value : null;
+  return { ordinal, status: statusName(verdict), offset, bits: bitsOf(value), text };
 }
 
 function byReference(payload: Uint8Array, channel: PlanChannel): Expected {
@@ -105,8 +108,8 @@ export function byKernel(decoded: DecodedRecord): Expected {
     offset: sample.offset,
     timeOffset: sample.timeOffset,
     metric: sample.metric,
-    readings: sample.readings.map(({ ordinal, status: verdict, offset, bits: value }) => ({
-      ...{ ordinal, status: statusName(verdict), offset, bits: value },
+    readings: sample.readings.map(({ ordinal, status: verdict, offset, bits: value, text }) => ({
+      ...{ ordinal, status: statusName(verdict), offset, bits: value, text },
     })),
   }));
   return { ...head, key: decoded.key, samples };

@@ -12,9 +12,18 @@ const CHANNEL = channelOf(1, 'c', {
     metricOf(10, 'ready', {
       ...{ kind: 'boolean', required: true, retired: true },
     }),
+    metricOf(11, 'mode', { kind: 'text' }),
+    metricOf(12, 'state', { kind: 'text', values: ['', 'on', 'é'] }),
   ],
 });
-const IGNORING = channelOf(1, 'c', { metrics: METRICS, unknownMetrics: 'ignore' });
+const IGNORING = channelOf(1, 'c', {
+  metrics: [...CHANNEL.metrics.slice(0, 9), ...CHANNEL.metrics.slice(11)].map(
+    (metric, ordinal) => ({
+      ...{ ...metric, ordinal },
+    }),
+  ),
+  unknownMetrics: 'ignore',
+});
 
 const value: fc.Arbitrary<Partial<ReadingInput>> = fc.oneof(
   fc.double().map((number) => ({ number })),
@@ -23,12 +32,14 @@ const value: fc.Arbitrary<Partial<ReadingInput>> = fc.oneof(
   fc.bigInt({ min: -12n, max: 12n }).map((integer) => ({ integer })),
   fc.constantFrom({ integer: 2n ** 53n }, { integer: 2n ** 54n + 2n }, { integer: 2n ** 54n + 4n }),
   fc.boolean().map((boolean) => ({ boolean })),
+  fc.string({ maxLength: 9, unit: 'binary' }).map((text) => ({ text })),
+  fc.constantFrom('', 'on', 'é', 'x'.repeat(256), 'x'.repeat(257)).map((text) => ({ text })),
   fc.constant({}),
 );
-const name = fc.constantFrom('temperature', 'count', 'gone', 'nothing', '', 'needed', 'on', 'é');
+const name = fc.constantFrom('temperature', 'count', 'gone', 'nothing', '', 'needed', 'on', 'mode');
 const named: fc.Arbitrary<Partial<ReadingInput>> = fc.oneof(
-  fc.integer({ min: 1, max: 12 }).map((metric) => ({ metric })),
-  fc.integer({ min: 1, max: 11 }).map((metric) => ({ metric })),
+  fc.integer({ min: 1, max: 14 }).map((metric) => ({ metric })),
+  fc.integer({ min: 9, max: 13 }).map((metric) => ({ metric })),
   fc.constantFrom({ metric: 0 }, { metric: 64 }, { metric: 65 }, { metric: 2 ** 32 - 1 }, {}),
   name.map((given) => ({ name: given })),
   fc
@@ -110,7 +121,26 @@ const well = (number: number, wire: number, body: fc.Arbitrary<readonly number[]
 const list = (...fields: fc.Arbitrary<readonly number[]>[]): fc.Arbitrary<readonly number[]> =>
   fc.array(fc.oneof(...fields), { maxLength: 6 }).map((each) => each.flat());
 const eight = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => [...bytes]);
-const small = fc.integer({ min: 1, max: 11 }).map((given) => [given]);
+/** Characters of every length, and what only looks like one. */
+const nearUtf8 = fc
+  .array(
+    fc.oneof(
+      ...[[0x61], [0xc2, 0x80], [0xe0, 0xa0, 0x80], [0xed, 0x9f, 0xbf], [0xf0, 0x90, 0x80, 0x80]]
+        .concat([[0xf4, 0x8f, 0xbf, 0xbf], [...Buffer.from('abcdefgh')]])
+        .map((each) => ({ arbitrary: fc.constant(each), weight: 9 })),
+      ...[
+        [0xc1, 0x80],
+        [0xe0, 0x9f, 0x80],
+        [0xed, 0xa0, 0x80],
+        [0xf0, 0x8f, 0x80, 0x80],
+      ]
+        .concat([[0xf4, 0x90, 0x80, 0x80], [0x80], [0xc2], [0xe1, 0x80], [0xf1, 0x80, 0x80]])
+        .map((each) => ({ arbitrary: fc.constant(each), weight: 1 })),
+    ),
+    { maxLength: 5 },
+  )
+  .map((given) => given.flat());
+const small = fc.integer({ min: 1, max: 13 }).map((given) => [given]);
 const bytes = fc.uint8Array({ maxLength: 8 }).map((given) => [...given]);
 const numbers: fc.Arbitrary<number> = fc.oneof(
   fc.integer({ min: 0, max: 7 }),
@@ -125,7 +155,7 @@ const unknown = fc.oneof(
 );
 const rawReading = list(
   ...[well(1, 0, small), well(1, 0, small), well(2, 1, eight), well(3, 0, anyVarint)],
-  ...[well(4, 0, anyVarint), well(5, 2, bytes), unknown],
+  ...[well(4, 0, anyVarint), well(5, 2, bytes), well(6, 2, nearUtf8), unknown],
 );
 const rawSample = list(
   ...[well(2, 2, rawReading), well(2, 2, rawReading), well(1, 1, eight), unknown],
@@ -183,7 +213,8 @@ for (const [title, channel] of [
     it('saw every status that such a payload can have', () => {
       const own = channel === CHANNEL ? ['METRIC_UNKNOWN', 'REQUIRED_MISSING'] : [];
       const records = ['OK', 'PAYLOAD_MALFORMED', 'EVENT_ID_INVALID', 'NO_READINGS'];
-      const inside = ['TIME_MALFORMED', 'TYPE_MISMATCH', 'NOT_FINITE', 'OUT_OF_RANGE'];
+      const numeric = ['TIME_MALFORMED', 'TYPE_MISMATCH', 'NOT_FINITE', 'OUT_OF_RANGE'];
+      const inside = [...numeric, 'TEXT_LIMIT', 'NOT_LISTED'];
       expect([...oracle.seen.keys()]).to.have.members([...records, ...inside, ...own]);
       for (const count of oracle.seen.values()) expect(count).to.be.greaterThan(20);
     });

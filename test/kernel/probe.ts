@@ -5,6 +5,8 @@
  */
 import { mkdirSync, readFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
+import { KIND_TEXT } from '../../assembly/shared/abi.ts';
+import { OK } from '../../assembly/shared/status.ts';
 import { assert } from '../../src/base/assert.ts';
 import { type KernelMemory, type KernelModule, webAssembly } from '../../src/kernel/binary.ts';
 import { planImage } from '../../src/kernel/image/plan-image.ts';
@@ -39,7 +41,10 @@ export interface DecodedReading {
   readonly status: number;
   readonly offset: number;
   readonly kind: number;
+  /** 0 for a text. */
   readonly bits: bigint;
+  /** Null for what is no accepted text. */
+  readonly text: string | null;
 }
 
 export interface DecodedSample {
@@ -190,12 +195,13 @@ export class Probe {
   #reading(index: number): DecodedReading {
     const view = this.#view;
     const at = OUT_AT + 64 + 4096 * 48 + index * 24;
+    const status = view.getInt32(at + 4, true);
+    const kind = view.getUint32(at + 12, true);
+    const isText = kind === KIND_TEXT && status === OK;
     return {
-      ordinal: view.getUint32(at, true),
-      status: view.getInt32(at + 4, true),
-      offset: view.getUint32(at + 8, true),
-      kind: view.getUint32(at + 12, true),
-      bits: view.getBigUint64(at + 16, true),
+      ...{ ordinal: view.getUint32(at, true), status, offset: view.getUint32(at + 8, true), kind },
+      bits: isText ? 0n : view.getBigUint64(at + 16, true),
+      text: isText ? this.text(view.getUint32(at + 16, true), view.getUint32(at + 20, true)) : null,
     };
   }
 }
