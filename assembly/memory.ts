@@ -8,13 +8,14 @@
  *    ├ staged rows                                                          6 MiB
  *    ├ sealed blocks                                                        9 MiB
  *    ├ one export chunk                                                   576 KiB
+ *    ├ scores of a record's readings · a window being merged              128 KiB
  *    ├ slots · identity index · timer heap · marks        by the memory's size
  *    └ pool: device blocks and the plan image             the rest
  *
  * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or
  * is built anew from them.
  */
-import { CHUNK_BYTES_MAX } from './shared/abi';
+import { CHUNK_BYTES_MAX, READINGS_PER_RECORD_MAX } from './shared/abi';
 import {
   CONTROL_BLOCK_COUNT_AT, CONTROL_LETTER_AT, CONTROL_LOG_CLOCK_AT, CONTROL_PLAN_AT,
   CONTROL_PLAN_PENDING_AT, CONTROL_SEQUENCE_AT, CONTROL_SKIP_COUNT_AT, CONTROL_SLOTS_MAX_AT,
@@ -44,7 +45,11 @@ export const OUTPUT_BYTES: usize = 9216 * KIB;
 export const EXPORT_AT: usize = OUTPUT_AT + OUTPUT_BYTES;
 /** Import chunks are put here too. */
 export const EXPORT_BYTES: usize = 576 * KIB;
-export const VARIABLE_AT: usize = EXPORT_AT + EXPORT_BYTES;
+/** f32 per reading of the decoded record. */
+export const READING_SCORES_AT: usize = EXPORT_AT + EXPORT_BYTES;
+/** A window of several cells while it is merged (window/merge.ts). */
+export const MERGE_AT: usize = READING_SCORES_AT + 64 * KIB;
+export const VARIABLE_AT: usize = MERGE_AT + 64 * KIB;
 
 /**
  * Most that one unit of work stages or seals: 260 windows of 64 metrics (all windows of a channel
@@ -159,6 +164,15 @@ export function slotAt(slot: u32): Slot {
   return changetype<Slot>(control().slots + (<usize>slot) * SLOT_BYTES);
 }
 
+/**
+ * Score of a reading of the decoded record: where the check of state leaves it and the windows
+ * find it. Zero where the channel has no scores.
+ */
+@inline
+export function readingScoreAt(index: u32): usize {
+  return READING_SCORES_AT + (<usize>index << 2);
+}
+
 @inline
 function wordOf(mark: u32, slot: u32): usize {
   const c = control();
@@ -225,6 +239,7 @@ export function mapIsRight(): bool {
     offsetof<Control>('plan') == CONTROL_PLAN_AT &&
     offsetof<Durable>() == DURABLE_RECORDS_AT &&
     STAGE_TABLES_AT + TABLES_MAX * 16 <= DECODED_AT &&
-    DECODED_AT + DECODED_BYTES <= INPUT_AT
+    DECODED_AT + DECODED_BYTES <= INPUT_AT &&
+    READING_SCORES_AT + (<usize>READINGS_PER_RECORD_MAX << 2) <= MERGE_AT
   );
 }

@@ -21,15 +21,16 @@ import {
 } from './shared/abi';
 import * as S from './shared/status';
 import { scheduleDevice } from './timer';
-import { foldSample, moveWatermark, sectionOf } from './window';
+import { finishFold, foldSample, moveWatermark, sectionOf } from './window';
 import { NO_METRIC, Record, turnOf } from './work';
 
 /** Applies the samples that are left and closes the record; false when an output region is full. */
 export function applySamples(record: Record): bool {
   const turn = turnOf();
   const count = decodedAt(DECODED_AT).sampleCount;
-  while (turn.sample < count) {
-    if (rowsFull()) return false;
+  for (;;) {
+    if (rowsFull() || !finishFold()) return false;
+    if (turn.sample == count) break;
     applySample(record, turn.sample++);
     turn.sampleOrdinal++;
   }
@@ -128,6 +129,7 @@ function fillValues(row: usize, section: usize, index: u32, event: i64): u64 {
     store<u64>(row + SAMPLE_ROW_VALUES_AT + (<usize>reading.ordinal << 3), reading.bits);
     const latest = latestAt(section, reading.ordinal);
     if (latest.eventTime != NONE && event < latest.eventTime) continue;
+    if (latest.eventTime == NONE || latest.bits != reading.bits) latest.since = event;
     latest.bits = reading.bits;
     latest.eventTime = event;
   }

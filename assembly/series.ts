@@ -1,17 +1,25 @@
 /**
- * What a device holds of one channel: watermark, the latest value of every metric, and the open
- * cells of its windows. One section of the device block, sections ascending by channel id:
+ * What a device holds of one channel: watermark, alerts, the latest value and score of every
+ * metric, and the open cells of its windows. One section of the device block, sections ascending by
+ * channel id:
  *
- *   section ┌ Section ┬ WindowState × windows ┬ Latest × metrics ┬ cells of window 0 ┬ of 1 … ┐
+ *   section ┌ Section ┬ WindowState × windows ┬ AlertState × alerts ┬ series × metrics ┬ …
+ *           … ┬ seasons × metrics ┬ cells of window 0 ┬ of 1 … ┐
+ *   series  ┌ Latest ┬ Score, when the channel has scores ┐
+ *   seasons ┌ Season × 168 hours of the week, when its scores are seasonal ┐
  *   cell    ┌ Cell ┬ Accumulator × metrics ┐            ascending by (start, fragment)
  *
  * A section follows the plan when a record of its channel is stored (`conform`): new metrics widen
  * it, windows that the plan no longer has are dropped, new ones are added. Timers and flush points
  * take it as it is, which is why a window remembers its length.
  */
-import { channelMetricCount, channelWindowCount, channelId, windowLengthMs } from './channel';
+import {
+  channelAlertCount, channelId, channelMetricCount, channelScore, channelWindowCount,
+  windowLengthMs,
+} from './channel';
 import { Device, channelsOf, deviceOf, insertBytes, removeBytes } from './device';
 import { NONE } from './memory';
+import { SCORE_NONE, SCORE_SEASONAL, SEASON_HOURS } from './shared/abi';
 
 @unmanaged
 export class Section {
@@ -20,6 +28,9 @@ export class Section {
   channel: u32;
   windowCount: u32;
   metricCount: u32;
+  alertCount: u32;
+  /** SCORE_*: what its series and seasons look like. */
+  score: u32;
   /** Cells that are unfired, and that are dirty. */
   unfired: u32;
   dirty: u32;
@@ -27,6 +38,10 @@ export class Section {
   maxEvent: i64;
   /** Log time of the last record that stored a sample. */
   lastLog: i64;
+  /** Log time at which it last folded into a fired cell, or opened a born-fired one. */
+  lastLate: i64;
+  /** Usual distance of its samples in event time, 0 before it is known. */
+  cadence: i64;
 }
 export const SECTION_BYTES: usize = offsetof<Section>();
 
@@ -42,13 +57,48 @@ export class WindowState {
 }
 export const WINDOW_STATE_BYTES: usize = offsetof<WindowState>();
 
+/** An alert of the channel, by its id. All zero: idle. */
+@unmanaged
+export class AlertState {
+  flags: u32;
+  raisedOrdinal: u32;
+  since: i64;
+  raisedAt: i64;
+  raisedSequence: u64;
+  value: f64;
+  peak: f64;
+}
+export const ALERT_STATE_BYTES: usize = offsetof<AlertState>();
+
 @unmanaged
 export class Latest {
   bits: u64;
   /** NONE: no value yet. */
   eventTime: i64;
+  /** Event time of the first current reading that brought this value. */
+  since: i64;
 }
 export const LATEST_BYTES: usize = offsetof<Latest>();
+
+/** Running mean and variance of a series, behind its latest value. */
+@unmanaged
+export class Score {
+  mean: f64;
+  variance: f64;
+  count: u32;
+  zero: u32;
+}
+export const SCORE_BYTES: usize = offsetof<Score>();
+
+/** The same for one hour of the week. */
+@unmanaged
+export class Season {
+  count: u32;
+  mean: f32;
+  variance: f32;
+}
+export const SEASON_BYTES: usize = offsetof<Season>();
+const SEASONS_BYTES: usize = SEASON_BYTES * SEASON_HOURS;
 
 export const CELL_FIRED: u32 = 1;
 export const CELL_DIRTY: u32 = 2;
@@ -94,14 +144,46 @@ export function windowStateAt(section: usize, window: u32): WindowState {
   return changetype<WindowState>(section + SECTION_BYTES + <usize>window * WINDOW_STATE_BYTES);
 }
 @inline
-export function latestAt(section: usize, ordinal: u32): Latest {
+function alertsOf(section: usize): usize {
   const windows = <usize>changetype<Section>(section).windowCount * WINDOW_STATE_BYTES;
-  return changetype<Latest>(section + SECTION_BYTES + windows + <usize>ordinal * LATEST_BYTES);
+  return section + SECTION_BYTES + windows;
+}
+@inline
+export function alertStateAt(section: usize, id: u32): AlertState {
+  return changetype<AlertState>(alertsOf(section) + <usize>id * ALERT_STATE_BYTES);
+}
+@inline
+function seriesBytes(score: u32): usize {
+  return score == SCORE_NONE ? LATEST_BYTES : LATEST_BYTES + SCORE_BYTES;
+}
+@inline
+export function latestAt(section: usize, ordinal: u32): Latest {
+  const head = changetype<Section>(section);
+  const series = alertsOf(section) + <usize>head.alertCount * ALERT_STATE_BYTES;
+  return changetype<Latest>(series + <usize>ordinal * seriesBytes(head.score));
+}
+/** Only where the section has scores. */
+@inline
+export function scoreAt(section: usize, ordinal: u32): Score {
+  return changetype<Score>(changetype<usize>(latestAt(section, ordinal)) + LATEST_BYTES);
+}
+/** Only where the section has seasonal scores; hours from 0. */
+@inline
+export function seasonAt(section: usize, ordinal: u32, hour: u32): Season {
+  const seasons = changetype<usize>(latestAt(section, changetype<Section>(section).metricCount));
+  return changetype<Season>(
+    seasons + <usize>ordinal * SEASONS_BYTES + <usize>hour * SEASON_BYTES,
+  );
+}
+@inline
+function seasonsBytes(score: u32, metrics: u32): usize {
+  return score == SCORE_SEASONAL ? <usize>metrics * SEASONS_BYTES : 0;
 }
 /** First cell of a window. */
 export function cellsOf(sectionAt: usize, window: u32): usize {
   const section = changetype<Section>(sectionAt);
-  let at = changetype<usize>(latestAt(sectionAt, section.metricCount));
+  let at = changetype<usize>(latestAt(sectionAt, section.metricCount)) +
+    seasonsBytes(section.score, section.metricCount);
   const bytes = cellBytes(section.metricCount);
   for (let i: u32 = 0; i < window; i++) {
     at += <usize>windowStateAt(sectionAt, i).cellCount * bytes;
@@ -139,23 +221,30 @@ export function sectionGrowth(device: Device, channel: usize, samples: u32, cell
   const cells = <usize>(windows * min(samples, cellsMax)) * cellBytes(metrics);
   let at: usize = 0;
   if (device !== null) at = findSection(device, channelId(channel));
-  if (at == 0) return fixedBytes(metrics, windows) + cells;
+  if (at == 0) return fixedBytes(channel) + cells;
   const section = changetype<Section>(at);
   if (follows(section, channel)) return cells;
   // Conforming widens every cell; at most all cells of all windows.
   const before = <usize>section.bytes / cellBytes(section.metricCount);
-  return fixedBytes(metrics, windows) + cells + before * cellBytes(metrics);
+  return fixedBytes(channel) + cells + before * cellBytes(metrics);
 }
 
-@inline
-function fixedBytes(metrics: u32, windows: u32): usize {
+/** Of a new section: all but cells. */
+function fixedBytes(channel: usize): usize {
+  const metrics = channelMetricCount(channel);
+  const score = channelScore(channel);
   return (
-    SECTION_BYTES + <usize>windows * WINDOW_STATE_BYTES + <usize>metrics * LATEST_BYTES
+    SECTION_BYTES +
+    <usize>channelWindowCount(channel) * WINDOW_STATE_BYTES +
+    <usize>channelAlertCount(channel) * ALERT_STATE_BYTES +
+    <usize>metrics * seriesBytes(score) + seasonsBytes(score, metrics)
   );
 }
 
 function follows(section: Section, channel: usize): bool {
-  if (section.metricCount != channelMetricCount(channel)) return false;
+  if (section.metricCount < channelMetricCount(channel)) return false;
+  if (section.alertCount < channelAlertCount(channel)) return false;
+  if (section.score != channelScore(channel)) return false;
   const windows = channelWindowCount(channel);
   if (section.windowCount != windows) return false;
   for (let i: u32 = 0; i < windows; i++) {
@@ -174,6 +263,8 @@ export function conform(slot: u32, channel: usize): usize {
   const offset = at - changetype<usize>(device);
   if (!follows(changetype<Section>(at), channel)) {
     widen(slot, offset, channelMetricCount(channel));
+    matchScore(slot, offset, channelScore(channel));
+    addAlerts(slot, offset, channelAlertCount(channel));
     matchWindows(slot, offset, channel);
   }
   return offset;
@@ -189,7 +280,7 @@ function addSection(slot: u32, channel: usize): usize {
   const offset = at - changetype<usize>(device);
   const metrics = channelMetricCount(channel);
   const windows = channelWindowCount(channel);
-  const bytes = fixedBytes(metrics, windows);
+  const bytes = fixedBytes(channel);
   insertBytes(slot, offset, bytes);
   device = deviceOf(slot);
   device.channelCount++;
@@ -199,8 +290,11 @@ function addSection(slot: u32, channel: usize): usize {
   section.channel = id;
   section.windowCount = windows;
   section.metricCount = metrics;
+  section.alertCount = channelAlertCount(channel);
+  section.score = channelScore(channel);
   section.watermark = NONE;
   section.maxEvent = NONE;
+  section.lastLate = NONE;
   for (let i: u32 = 0; i < windows; i++) clearWindow(made, i, windowLengthMs(channel, i));
   for (let i: u32 = 0; i < metrics; i++) latestAt(made, i).eventTime = NONE;
   return offset;
@@ -223,7 +317,7 @@ export function removeInSection(slot: u32, offset: usize, place: usize, bytes: u
   changetype<Section>(changetype<usize>(deviceOf(slot)) + offset).bytes -= <u32>bytes;
 }
 
-/** Gives every cell and the latest values room for more metrics; from the back, so places hold. */
+/** Gives every cell and all series room for more metrics; from the back, so places hold. */
 function widen(slot: u32, offset: usize, metrics: u32): void {
   const section = changetype<usize>(deviceOf(slot)) + offset;
   const old = changetype<Section>(section).metricCount;
@@ -236,10 +330,45 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   for (let i = cells; i > 0; i--) {
     insertInSection(slot, offset, first + <usize>i * cellBytes(old), more * ACCUMULATOR_BYTES);
   }
-  insertInSection(slot, offset, first, more * LATEST_BYTES);
+  const score = changetype<Section>(changetype<usize>(deviceOf(slot)) + offset).score;
+  insertInSection(slot, offset, first, seasonsBytes(score, <u32>more));
+  insertInSection(slot, offset, first - seasonsBytes(score, old), more * seriesBytes(score));
   const wide = changetype<usize>(deviceOf(slot)) + offset;
   changetype<Section>(wide).metricCount = metrics;
   for (let i = old; i < metrics; i++) latestAt(wide, i).eventTime = NONE;
+}
+
+/** Gives series and seasons the form of the plan's kind of score; what no longer fits goes. */
+function matchScore(slot: u32, offset: usize, score: u32): void {
+  const at = changetype<usize>(deviceOf(slot)) + offset;
+  const section = changetype<Section>(at);
+  const metrics = section.metricCount;
+  const old = section.score;
+  if (old == score) return;
+  const cells = cellsOf(at, 0) - at;
+  const seasons = seasonsBytes(old, metrics);
+  const first = changetype<usize>(latestAt(at, 0)) - at;
+  if (seasons > 0) removeInSection(slot, offset, cells - seasons, seasons);
+  if (score == SCORE_SEASONAL) {
+    insertInSection(slot, offset, cells - seasons, seasonsBytes(score, metrics));
+  }
+  // From the back, so that places in front hold.
+  for (let i = metrics; i > 0; i--) {
+    const place = first + <usize>(i - 1) * seriesBytes(old) + LATEST_BYTES;
+    if (old == SCORE_NONE) insertInSection(slot, offset, place, SCORE_BYTES);
+    if (score == SCORE_NONE) removeInSection(slot, offset, place, SCORE_BYTES);
+  }
+  changetype<Section>(changetype<usize>(deviceOf(slot)) + offset).score = score;
+}
+
+/** Alerts are never taken away: a retired one stays idle. */
+function addAlerts(slot: u32, offset: usize, alerts: u32): void {
+  const at = changetype<usize>(deviceOf(slot)) + offset;
+  const old = changetype<Section>(at).alertCount;
+  if (alerts <= old) return;
+  const place = changetype<usize>(latestAt(at, 0)) - at;
+  insertInSection(slot, offset, place, <usize>(alerts - old) * ALERT_STATE_BYTES);
+  changetype<Section>(changetype<usize>(deviceOf(slot)) + offset).alertCount = alerts;
 }
 
 /** Makes the windows those of the plan, in its order: kept by length, dropped, or added empty. */

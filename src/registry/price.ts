@@ -13,7 +13,7 @@ import type { Plan, PlanChannel } from '../model/plan.ts';
 /** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool}.ts. */
 export const KERNEL_LAYOUT = {
   /** Tables of the decoders, regions for turns, rows and exports: VARIABLE_AT of memory.ts. */
-  fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576) * 1024,
+  fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 128) * 1024,
   /** One slot is laid out per so much memory. */
   bytesPerSlot: 768,
   /** Slot 16, timer 16. Marks are three bits, left out. */
@@ -26,9 +26,9 @@ export const KERNEL_LAYOUT = {
   bootBytes: 40,
   intervalBytes: 16,
   idBytes: 21,
-  sectionBytes: 48,
+  sectionBytes: 72,
   windowStateBytes: 32,
-  latestBytes: 16,
+  latestBytes: 24,
   cellBytes: 32,
   accumulatorBytes: 96,
   poolTagBytes: 8,

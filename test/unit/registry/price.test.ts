@@ -7,7 +7,7 @@ import { compilePlan, KERNEL_LAYOUT, lintPlan, pricePlan } from '../../../src/re
 import { configOf, fleet } from './fixture.ts';
 
 const MIB = 2 ** 20;
-const SIZES: Record<string, number> = { u32: 4, u64: 8, i64: 8, f64: 8, usize: 4 };
+const SIZES: Record<string, number> = { u32: 4, f32: 4, u64: 8, i64: 8, f64: 8, usize: 4 };
 
 /** Bytes of an @unmanaged class of the kernel, from its source. */
 function recordBytes(file: string, name: string): number {
@@ -34,10 +34,10 @@ describe('The price of a plan', () => {
     });
   }
 
-  it('grows by 16 B a metric, and 96 B a metric and open window', () => {
+  it('grows by 24 B a metric, and 96 B a metric and open window', () => {
     const price = (metrics: readonly string[]) =>
       pricePlan(compilePlan(fleet({ a: metrics }), null), 256 * MIB).channels[0].bytes;
-    assert.strictEqual(price(['x', 'y']) - price(['x']), 16 + 2 * 2 * 96);
+    assert.strictEqual(price(['x', 'y']) - price(['x']), 24 + 2 * 2 * 96);
   });
 
   it('is at most 256 B a series beside its open windows, for the truck fleet', () => {
