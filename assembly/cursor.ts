@@ -32,6 +32,8 @@ const EXACT_AT: usize = DECODED_SCRATCH_AT + 81920;
 @unmanaged
 export class Decoding {
   payload: usize;
+  /** Where the format's own bytes begin, behind a prefix; offsets count from `payload`. */
+  start: usize;
   end: usize;
   out: usize;
   channel: usize;

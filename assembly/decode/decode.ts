@@ -3,13 +3,14 @@
  * any bytes. Out: `Decoded`, samples and readings behind `out` (decoded.ts). Reads nothing outside
  * the payload and the plan, writes nothing outside [out, out + DECODED_BYTES), and never traps.
  */
-import { channelFormat } from '../channel';
+import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
-import { FORMAT_JSON, PAYLOAD_BYTES_MAX } from '../shared/abi';
+import { FORMAT_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX } from '../shared/abi';
 import {
-  LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP,
+  LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
 } from '../shared/status';
+import { takePrefix } from './confluent';
 import { decodeJson } from './json';
 import { decodeProtobuf } from './protobuf';
 
@@ -23,14 +24,25 @@ export function decodeRecord(
     refuse(d, LIMIT_EXCEEDED, payload);
     return;
   }
-  const read = channelFormat(channel) == FORMAT_JSON ? decodeJson(d) : decodeProtobuf(d);
-  if (!read) refuse(d, PAYLOAD_MALFORMED, d.trouble);
+  if (channelFraming(channel) == FRAMING_CONFLUENT && !takePrefix(d)) {
+    refuse(d, SCHEMA_UNKNOWN, payload);
+    return;
+  }
+  if (!decodeFormat(d)) refuse(d, PAYLOAD_MALFORMED, d.trouble);
   const decoded = decodedAt(out);
   if (d.deepAt != 0) refuse(d, PAYLOAD_TOO_DEEP, d.deepAt);
   if (d.declared == 0) refuse(d, NO_READINGS, payload);
   if (decoded.status == OK) return;
   decoded.sampleCount = 0;
   decoded.readingCount = 0;
+}
+
+/** False when the payload cannot be read at `trouble`. */
+function decodeFormat(d: Decoding): bool {
+  switch (channelFormat(d.channel)) {
+    case FORMAT_JSON: return decodeJson(d);
+    default: return decodeProtobuf(d);
+  }
 }
 
 function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): Decoding {
@@ -48,6 +60,7 @@ function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): D
   decoded.sparkSequence = NO_SPARK_SEQUENCE;
   const d = decodingAt(out);
   d.payload = payload;
+  d.start = payload;
   d.end = payload + payloadBytes;
   d.out = out;
   d.channel = channel;

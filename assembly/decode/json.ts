@@ -26,7 +26,7 @@ const QUOTE: u32 = 0x22;
 export function decodeJson(d: Decoding): bool {
   const end = d.end;
   memory.fill(seenMembers(d), 0, ((channelMemberCount(d.channel) + 63) >> 6) << 3);
-  let at = skipSpace(d.payload, end);
+  let at = skipSpace(d.start, end);
   const sample = openSample(d, d.payload);
   const isObject = at < end && <u32>load<u8>(at) == OBJECT;
   at = isObject ? walkObject(d, sample, channelTrie(d.channel), at, 1) : skipValue(d, at, 0);

@@ -41,7 +41,7 @@ const WIRE_BYTES = 2;
 const WIRE_FIXED32 = 5;
 
 export function decodeProtobuf(d: Decoding): bool {
-  let at = d.payload;
+  let at = d.start;
   const end = d.end;
   let idAt: usize = 0;
   let idBytes: u32 = 0;

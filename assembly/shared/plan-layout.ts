@@ -106,7 +106,10 @@ export const CHANNEL_ALERT_COUNT_AT = 188;
 export const CHANNEL_ALERTS_AT = 192;
 /** 1: some metric has a rate or stuck limit, or there are rules: readings are judged by state. */
 export const CHANNEL_JUDGES_STATE_AT = 196;
-export const CHANNEL_BYTES = 200;
+/** Protobuf: u32 each, the place of the message in its file, as the confluent prefix says it. */
+export const CHANNEL_INDEXES_AT = 200;
+export const CHANNEL_INDEX_COUNT_AT = 204;
+export const CHANNEL_BYTES = 208;
 
 // --- window ------------------------------------------------------------------------------------
 export const WINDOW_LENGTH_AT = 0;

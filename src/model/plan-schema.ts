@@ -36,6 +36,11 @@ export interface ProtobufField {
 
 export interface ProtobufSchema {
   readonly kind: 'protobuf';
+  /**
+   * Where the root stands in its file: its place among the messages of the file, then among those
+   * nested in it, and so on. What the Confluent prefix names it by.
+   */
+  readonly indexPath: readonly number[];
   /** Root first. Fields ascending by number; those that lead nowhere may be left out. */
   readonly messages: readonly { readonly fields: readonly ProtobufField[] }[];
   readonly enums: readonly { readonly values: readonly (readonly [number, string])[] }[];

@@ -67,12 +67,7 @@ export function writeChannel(
   writeWindows(writer, at, { windows: channel.windows, indexes });
   writeMetrics(writer, at, channel.metrics);
   writeConditions(writer, at, channel);
-  const ids = writer.reserve(channel.schemaIds.length * 4);
-  channel.schemaIds.forEach((id, i) => {
-    writer.u32(ids + i * 4, id);
-  });
-  writer.u32(at + L.CHANNEL_SCHEMA_IDS_AT, ids - at);
-  writer.u32(at + L.CHANNEL_SCHEMA_ID_COUNT_AT, channel.schemaIds.length);
+  writePrefix(writer, at, channel);
   if (channel.format === 'json' && !channel.retired) {
     const trie = writeTrie(writer, channel);
     writer.u32(at + L.CHANNEL_TRIE_AT, trie.root - at);
@@ -107,6 +102,15 @@ function writePolicies(writer: ImageWriter, at: number, channel: PlanChannel): v
   writer.u64(at + L.CHANNEL_MAX_AGE_AT, BigInt(channel.maxAgeMs));
   writer.u64(at + L.CHANNEL_MAX_CLOCK_SKEW_AT, BigInt(channel.maxClockSkewMs));
   writer.u64(at + L.CHANNEL_RETENTION_AT, BigInt(channel.retentionMs));
+}
+
+/** What the confluent prefix may say. proto/telemetry.proto's Telemetry comes first in its file. */
+function writePrefix(writer: ImageWriter, at: number, channel: PlanChannel): void {
+  const indexes = channel.schema?.kind === 'protobuf' ? channel.schema.indexPath : [0];
+  writer.u32(at + L.CHANNEL_SCHEMA_IDS_AT, writer.numbers(channel.schemaIds) - at);
+  writer.u32(at + L.CHANNEL_SCHEMA_ID_COUNT_AT, channel.schemaIds.length);
+  writer.u32(at + L.CHANNEL_INDEXES_AT, writer.numbers(indexes) - at);
+  writer.u32(at + L.CHANNEL_INDEX_COUNT_AT, indexes.length);
 }
 
 function writeWindows(

@@ -38,6 +38,15 @@ export class ImageWriter {
     this.#view.setFloat64(at, value, true);
   }
 
+  /** A list of u32, aligned to 8; gives its offset. */
+  numbers(values: readonly number[]): number {
+    const at = this.reserve(values.length * 4);
+    values.forEach((value, i) => {
+      this.u32(at + i * 4, value);
+    });
+    return at;
+  }
+
   /** Bytes as they are; gives their offset. */
   append(bytes: Uint8Array): number {
     const at = this.#length;
