@@ -10,7 +10,7 @@ import * as C from '../../assembly/shared/control.ts';
 import { assert } from '../base/assert.ts';
 import type { KernelOptions, LogChunk, PartitionKernel, TurnOutput } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
-import type { Plan } from '../model/plan.ts';
+import { PLAN_DEFAULTS, type Plan } from '../model/plan.ts';
 import type { LogPosition } from '../model/record.ts';
 import {
   createMemory,
@@ -261,6 +261,7 @@ export class WasmPartition implements PartitionKernel {
  */
 function planBefore(log: string): Plan {
   return {
+    ...PLAN_DEFAULTS,
     version: 1,
     log,
     partitions: 1,
