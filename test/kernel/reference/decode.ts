@@ -73,8 +73,6 @@ export interface Payload {
   readonly aliases?: Aliases;
   /** Sparkplug's; absent or null: none. */
   readonly sparkSequence?: number | null;
-  /** NBIRTH: the numbering begins again. */
-  readonly sparkBegins?: boolean;
 }
 
 export function decodePayload(
