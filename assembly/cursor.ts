@@ -28,6 +28,8 @@ const SEEN_AT: usize = DECODED_SCRATCH_AT + 384;
 const LEVELS_AT: usize = DECODED_SCRATCH_AT + 768;
 const TEXT_AT: usize = DECODED_SCRATCH_AT + 9216;
 const EXACT_AT: usize = DECODED_SCRATCH_AT + 81920;
+/** 1 KiB: a SenML pack and a name. */
+const PACK_AT: usize = DECODED_SCRATCH_AT + 83968;
 
 @unmanaged
 export class Decoding {
@@ -51,6 +53,10 @@ export class Decoding {
   escaped: u32;
   /** The string just unescaped has half of a surrogate pair. */
   lone: u32;
+  /** JSON: where it first says what its format forbids, though it is JSON; 0 = nowhere. */
+  wrongAt: usize;
+  /** Bytes of texts kept in scratch. */
+  textUsed: u32;
   situation: Situation;
 }
 
@@ -76,10 +82,22 @@ export function seenMembers(d: Decoding): usize {
 export function levelBits(d: Decoding): usize {
   return d.out + LEVELS_AT;
 }
-/** Room for the longest payload. */
+/**
+ * Where the next text without its escapes goes, behind those kept: they are cut from one payload,
+ * and there is room for the longest.
+ */
 @inline
 export function textBuffer(d: Decoding): usize {
-  return d.out + TEXT_AT;
+  return d.out + TEXT_AT + d.textUsed;
+}
+/** The text in textBuffer stays until the record is done. */
+@inline
+export function keepText(d: Decoding, bytes: u32): void {
+  d.textUsed += bytes;
+}
+@inline
+export function packScratch(d: Decoding): usize {
+  return d.out + PACK_AT;
 }
 @inline
 export function exactScratch(d: Decoding): usize {
@@ -91,6 +109,12 @@ export function exactScratch(d: Decoding): usize {
 export function stop(d: Decoding, at: usize): usize {
   d.trouble = at;
   return 0;
+}
+
+/** What is readable but must not be said at `at`; the first place counts. */
+@inline
+export function wrong(d: Decoding, at: usize): void {
+  if (d.wrongAt == 0) d.wrongAt = at;
 }
 
 /** Notes a status of the record; the lowest number wins. */

@@ -16,7 +16,7 @@ import {
 } from './shared/abi';
 import { METRIC_IDENTITY } from './shared/plan-layout';
 import {
-  NOT_FINITE, NOT_LISTED, OK, OUT_OF_RANGE, TEXT_LIMIT, TYPE_MISMATCH,
+  NOT_FINITE, NOT_LISTED, OK, OUT_OF_RANGE, TEXT_LIMIT, TYPE_MISMATCH, UNIT_MISMATCH,
 } from './shared/status';
 
 /** Greatest double up to which every integer is a double too: 2^53. */
@@ -38,13 +38,16 @@ function settle(reading: Reading, status: i32, bits: u64): void {
   reading.bits = status == OK ? bits : 0;
 }
 
-export function addMismatch(d: Decoding, metric: usize, at: usize): void {
-  settle(open(d, metric, at), TYPE_MISMATCH, 0);
+export function addMismatch(d: Decoding, metric: usize, at: usize): Reading {
+  const reading = open(d, metric, at);
+  settle(reading, TYPE_MISMATCH, 0);
+  return reading;
 }
 
-export function addBoolean(d: Decoding, metric: usize, value: bool, at: usize): void {
-  const status = metricKind(metric) == KIND_BOOLEAN ? OK : TYPE_MISMATCH;
-  settle(open(d, metric, at), status, value ? 1 : 0);
+export function addBoolean(d: Decoding, metric: usize, value: bool, at: usize): Reading {
+  const reading = open(d, metric, at);
+  settle(reading, metricKind(metric) == KIND_BOOLEAN ? OK : TYPE_MISMATCH, value ? 1 : 0);
+  return reading;
 }
 
 /** A double: for number metrics only. */
@@ -55,12 +58,28 @@ export function addDouble(d: Decoding, metric: usize, raw: f64, at: usize): void
 }
 
 /** An integer: for integer metrics, and as the nearest double for number metrics. */
-export function addInteger(d: Decoding, metric: usize, raw: i64, at: usize): void {
+export function addInteger(d: Decoding, metric: usize, raw: i64, at: usize): Reading {
   const reading = open(d, metric, at);
   const kind = metricKind(metric);
   if (kind == KIND_NUMBER) settleNumber(reading, metric, <f64>raw);
   else if (kind == KIND_INTEGER) settleInteger(reading, metric, raw);
   else settle(reading, TYPE_MISMATCH, 0);
+  return reading;
+}
+
+/** A number of a format that has but one kind of them: an integer when it is integral. */
+export function addDecimal(d: Decoding, metric: usize, raw: f64, at: usize): Reading {
+  const reading = open(d, metric, at);
+  const kind = metricKind(metric);
+  if (kind == KIND_NUMBER) settleNumber(reading, metric, raw);
+  else if (kind == KIND_INTEGER) settleIntegral(reading, metric, raw);
+  else settle(reading, TYPE_MISMATCH, 0);
+  return reading;
+}
+
+/** Its unit is not the metric's: counts unless what is wrong with the value goes before. */
+export function refuseUnit(reading: Reading): void {
+  if (reading.status == OK || reading.status > UNIT_MISMATCH) settle(reading, UNIT_MISMATCH, 0);
 }
 
 /** Valid UTF-8 at `text`, which stays there until the record is done. */
@@ -86,11 +105,14 @@ export function addNumeral(d: Decoding, metric: usize, numeral: Numeral, at: usi
     if (fitsInt64(numeral)) settleInteger(reading, metric, toInt64(numeral));
     else settle(reading, TYPE_MISMATCH, 0);
   } else {
-    const value = toDouble(numeral, exactScratch(d));
-    if (Math.abs(value) <= INTEGER_MAX && Math.trunc(value) == value) {
-      settleInteger(reading, metric, <i64>value);
-    } else settle(reading, TYPE_MISMATCH, 0);
+    settleIntegral(reading, metric, toDouble(numeral, exactScratch(d)));
   }
+}
+
+function settleIntegral(reading: Reading, metric: usize, raw: f64): void {
+  if (Math.abs(raw) <= INTEGER_MAX && Math.trunc(raw) == raw) {
+    settleInteger(reading, metric, <i64>raw);
+  } else settle(reading, TYPE_MISMATCH, 0);
 }
 
 @inline

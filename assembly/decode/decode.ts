@@ -6,13 +6,16 @@
 import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
-import { FORMAT_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX } from '../shared/abi';
+import {
+  FORMAT_JSON, FORMAT_SENML_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
+} from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
 } from '../shared/status';
 import { takePrefix } from './confluent';
 import { decodeJson } from './json';
 import { decodeProtobuf } from './protobuf';
+import { decodeSenmlJson } from './senml-json';
 
 export function decodeRecord(
   plan: usize, channel: usize, payload: usize, payloadBytes: u32, out: usize, situation: usize,
@@ -41,6 +44,7 @@ export function decodeRecord(
 function decodeFormat(d: Decoding): bool {
   switch (channelFormat(d.channel)) {
     case FORMAT_JSON: return decodeJson(d);
+    case FORMAT_SENML_JSON: return decodeSenmlJson(d);
     default: return decodeProtobuf(d);
   }
 }
@@ -66,6 +70,8 @@ function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): D
   d.channel = channel;
   d.trouble = payload;
   d.deepAt = 0;
+  d.wrongAt = 0;
+  d.textUsed = 0;
   d.seen = 0;
   d.declared = 0;
   return d;

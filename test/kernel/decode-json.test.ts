@@ -1,6 +1,7 @@
 /** JSON by path: the kernel against the reference, which asks JSON.parse. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP } from '../../assembly/shared/status.ts';
 import { METRICS, Oracle, SEED } from './decode-oracle.ts';
 import { channelOf, metricOf } from './plan-sample.ts';
 
@@ -181,11 +182,11 @@ describe('JSON in the kernel', () => {
 
   it('passes brackets alone in time linear in their number', () => {
     const open = oracle.probe.decode('['.repeat(61_440));
-    expect(open).to.include({ status: 7, offset: 61_440 });
+    expect(open).to.include({ status: PAYLOAD_MALFORMED, offset: 61_440 });
     const closed = oracle.probe.decode('['.repeat(30_720) + ']'.repeat(30_720));
-    expect(closed).to.include({ status: 8, offset: 32 });
+    expect(closed).to.include({ status: PAYLOAD_TOO_DEEP, offset: 32 });
     const objects = oracle.probe.decode('{"x":'.repeat(12_000));
-    expect(objects).to.include({ status: 7, offset: 60_000 });
+    expect(objects).to.include({ status: PAYLOAD_MALFORMED, offset: 60_000 });
   });
 
   it('saw every status that a JSON payload can have', () => {

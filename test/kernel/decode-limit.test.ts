@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import * as abi from '../../assembly/shared/abi.ts';
+import { LIMIT_EXCEEDED } from '../../assembly/shared/status.ts';
 import { METRICS, Oracle } from './decode-oracle.ts';
 import { channelOf, metricOf } from './plan-sample.ts';
 import type { Target } from './probe.ts';
@@ -48,7 +49,7 @@ for (const target of ['release', 'scalar', 'debug'] as const satisfies readonly 
         const payload = samples(count);
         protobuf.check(payload);
         const decoded = protobuf.probe.decode(payload);
-        expect(decoded.status).to.equal(count > abi.SAMPLES_PER_RECORD_MAX ? 9 : 0);
+        expect(decoded.status).to.equal(count > abi.SAMPLES_PER_RECORD_MAX ? LIMIT_EXCEEDED : 0);
         expect(decoded.samples.length).to.equal(count > abi.SAMPLES_PER_RECORD_MAX ? 0 : count);
       }
     });
@@ -66,7 +67,7 @@ for (const target of ['release', 'scalar', 'debug'] as const satisfies readonly 
       for (const count of [16_383, 16_384, 16_385, 30_000]) {
         const unknown = Array.from({ length: count - 1 }, () => []);
         const payload = Uint8Array.from([...sample([8, 1]), ...sample(...unknown)]);
-        const status = count > abi.READINGS_PER_RECORD_MAX ? 9 : 0;
+        const status = count > abi.READINGS_PER_RECORD_MAX ? LIMIT_EXCEEDED : 0;
         expect(protobuf.probe.decode(payload)).to.include({ status, offset: 0 });
       }
     });
@@ -79,9 +80,9 @@ for (const target of ['release', 'scalar', 'debug'] as const satisfies readonly 
         expect(json.probe.decode(text(bytes)).status).to.equal(0);
       }
       for (const bytes of [abi.PAYLOAD_BYTES_MAX + 1, 200_000]) {
-        expect(json.probe.decode(text(bytes))).to.include({ status: 9, offset: 0 });
+        expect(json.probe.decode(text(bytes))).to.include({ status: LIMIT_EXCEEDED, offset: 0 });
       }
-      expect(json.probe.decode('{'.repeat(61_441)).status).to.equal(9);
+      expect(json.probe.decode('{'.repeat(61_441)).status).to.equal(LIMIT_EXCEEDED);
     });
 
     it('read a time of 60,000 escaped digits', () => {
