@@ -4,6 +4,7 @@
  *
  *   files ─parse─► value ◄─ variables
  *                   └─shape─► raw, problems ─normalize─► Config ─relations─► problems
+ *                              └─schema files─► texts ─┘
  */
 import type {
   Config,
@@ -13,6 +14,7 @@ import type {
   LocateProblem,
 } from '../model/config.ts';
 import { configInvalid } from '../model/config-error.ts';
+import { readSchemaFiles } from './channel/schema-file.ts';
 import { place, readDocuments } from './document.ts';
 import { KNOWN_VARIABLES } from './environment.ts';
 import { normalize } from './normal.ts';
@@ -51,8 +53,10 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   };
   const value = overrides.entries.reduce(setOption, documents.value);
   const { raw, problems: shapeProblems, wrong } = checkShape(value);
-  const config = normalize(raw);
+  const schemas = readSchemaFiles(raw, locate);
+  const config = normalize(raw, schemas.texts);
   const relations = [
+    ...schemas.problems,
     ...checkRelations(raw, config),
     ...(options.checks ?? []).flatMap((check) => check(config)),
   ].filter((problem) => !isMoot(problem, wrong));

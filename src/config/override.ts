@@ -71,6 +71,7 @@ const unprefixed = () => [...OVERRIDES.keys()].map((name) => name.slice(PREFIX.l
 /** What cannot be read stays a text: the shape check then says what is expected. */
 function parseText(text: string, type: string): unknown {
   if (type === 'integer' && /^-?[0-9]{1,15}$/.test(text)) return Number(text);
+  if (type === 'boolean' && /^(true|false)$/.test(text)) return text === 'true';
   if (type === 'array') return text.split(',').map((part) => part.trim());
   return text;
 }

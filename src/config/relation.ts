@@ -10,9 +10,10 @@
  */
 
 import { formatSize } from '../base/quantity.ts';
-import type { Config, ConfigPath, ConfigProblem } from '../model/config.ts';
-import { CHANNELS_MAX } from '../model/limit.ts';
-import { channelProblems } from './channel-relation.ts';
+import type { Config, ConfigPath, ConfigProblem, MetricConfig } from '../model/config.ts';
+import { CHANNELS_MAX, TEXT_BYTES_MAX } from '../model/limit.ts';
+import type { ValueKind } from '../model/plan.ts';
+import { channelProblems } from './channel/relation.ts';
 import type { RawConfig } from './schema/schema.ts';
 
 /** Less would make JetStream roll its blocks all the time. */
@@ -101,7 +102,7 @@ function deviceProblems(raw: RawConfig): ConfigProblem[] {
 }
 
 function catalogueProblems(config: Config): ConfigProblem[] {
-  return config.metrics.flatMap(({ name, kind, min, max }) => {
+  return config.metrics.flatMap(({ name, kind, min, max, ...metric }) => {
     const path = (option: string): ConfigPath => ['metrics', name, option];
     const problems: ConfigProblem[] = [];
     if (min !== null && max !== null && min > max) {
@@ -111,15 +112,42 @@ function catalogueProblems(config: Config): ConfigProblem[] {
     for (const [option, limit] of [['min', min] as const, ['max', max] as const]) {
       if (limit === null) continue;
       const also = [path('kind')];
-      if (kind === 'boolean') {
-        problems.push({ path: path(option), what: 'has no meaning for a boolean', with: also });
+      if (kind === 'boolean' || kind === 'text') {
+        problems.push({ path: path(option), what: `has no meaning for a ${kind}`, with: also });
       } else if (kind === 'integer' && !Number.isSafeInteger(limit)) {
         const what = 'must be a whole number within ±2^53, as the metric is an integer';
         problems.push({ path: path(option), what, given: limit, with: also });
       }
     }
-    return problems;
+    return [...problems, ...textProblems(metric, kind, path)];
   });
+}
+
+/** What only some kinds have: a list of values, a rate, a value that can be stuck. */
+function textProblems(
+  { values, maxRatePerSecond }: Pick<MetricConfig, 'values' | 'maxRatePerSecond'>,
+  kind: ValueKind,
+  path: (option: string) => ConfigPath,
+): ConfigProblem[] {
+  const also = [path('kind')];
+  const problems: ConfigProblem[] = [];
+  if (maxRatePerSecond !== null && (kind === 'boolean' || kind === 'text')) {
+    problems.push({ path: path('maxRate'), what: `has no meaning for a ${kind}`, with: also });
+  }
+  if (values === null) return problems;
+  if (kind !== 'text') {
+    const what = `has no meaning for a ${kind}: it is for text`;
+    return [...problems, { path: path('values'), what, with: also }];
+  }
+  const wrong = values.flatMap((value, index): ConfigProblem[] => {
+    const place = [...path('values'), index];
+    if (values.indexOf(value) !== index) {
+      return [{ path: place, what: 'is named twice', given: value }];
+    }
+    if (Buffer.byteLength(value) <= TEXT_BYTES_MAX) return [];
+    return [{ path: place, what: `is longer than ${TEXT_BYTES_MAX} bytes of UTF-8` }];
+  });
+  return [...problems, ...wrong];
 }
 
 /** Channels and metrics name tables, columns and their files: some file systems fold case. */

@@ -4,7 +4,18 @@
  * the way down. 0 as a retention means for ever.
  */
 import { inspect } from 'node:util';
-import type { Policy, TimeFormat, ValueKind } from './plan.ts';
+import type {
+  ClockPolicy,
+  Framing,
+  PayloadFormat,
+  PlanRule,
+  PlanWindow,
+  Policy,
+  ScoreKind,
+  Severity,
+  TimeFormat,
+  ValueKind,
+} from './plan.ts';
 
 export interface MetricConfig {
   readonly name: string;
@@ -13,39 +24,86 @@ export interface MetricConfig {
   readonly kind: ValueKind;
   readonly min: number | null;
   readonly max: number | null;
+  /** Text: the only values allowed; null: any. */
+  readonly values: readonly string[] | null;
+  /** Greatest change per second; null: not judged. */
+  readonly maxRatePerSecond: number | null;
+  /** The same value for longer than this is stuck; null: not judged. */
+  readonly stuckMs: number | null;
 }
 
 export interface ChannelMetricConfig {
   readonly name: string;
-  /** JSON: member names from the payload's root. Empty for Protobuf. */
+  /**
+   * Names from the sample's root; Sparkplug: [metric] or [device, metric]; SenML: [name]. Empty for
+   * canonical Protobuf.
+   */
   readonly path: readonly string[];
   /** UCUM code of what the device sends; null: the canonical unit. */
   readonly unit: string | null;
   readonly required: boolean;
 }
 
-export interface WindowConfig {
-  /** '1m', '1h': as the table's suffix. */
+/** As in the plan: a name that is a table's suffix, its kind and its sizes. */
+export type WindowConfig = PlanWindow;
+
+/** A file that says how payloads are written. */
+export interface SchemaConfig {
+  /** As it was found: relative to the working directory, or absolute. */
+  readonly file: string;
+  readonly text: string;
+  /** Protobuf: full name of the message; null: the first of the file. */
+  readonly message: string | null;
+}
+
+/** Of two metrics of the channel, by name. */
+export interface RuleConfig {
   readonly name: string;
-  readonly lengthMs: number;
-  readonly retentionMs: number;
+  readonly left: string;
+  readonly operator: PlanRule['operator'];
+  readonly right: string;
+}
+
+export interface AlertConfig {
+  readonly name: string;
+  readonly metric: string;
+  readonly severity: Severity;
+  readonly condition: 'above' | 'below' | 'outside';
+  /** Unused bounds are 0. */
+  readonly low: number;
+  readonly high: number;
+  readonly hysteresis: number;
+  readonly dwellMs: number;
 }
 
 export interface ChannelConfig {
   readonly name: string;
-  readonly format: 'protobuf' | 'json';
-  /** Empty path: event time is the received time (JSON), or the sample's own field (Protobuf). */
+  readonly format: PayloadFormat;
+  readonly framing: Framing;
+  readonly schemaIds: readonly number[];
+  readonly schema: SchemaConfig | null;
+  /** Empty: the payload is one sample. */
+  readonly samplesPath: readonly string[];
+  /** Empty path: event time is the received time, or what the format itself says. */
   readonly time: {
     readonly path: readonly string[];
     readonly format: TimeFormat;
+    readonly of: 'sample' | 'record';
     readonly required: boolean;
   };
   readonly eventIdPath: readonly string[];
+  /** Records without any id are known again by their content. */
+  readonly contentDedup: boolean;
   readonly metrics: readonly ChannelMetricConfig[];
   readonly age: { readonly maxMs: number; readonly policy: Policy };
-  readonly clock: { readonly maxSkewMs: number; readonly policy: Policy };
+  readonly clock: { readonly maxSkewMs: number; readonly policy: ClockPolicy };
+  readonly suspectPolicy: Policy;
+  readonly rules: readonly RuleConfig[];
+  readonly alerts: readonly AlertConfig[];
+  readonly score: ScoreKind;
+  readonly timelyMs: number;
   readonly unknownMetrics: 'reject' | 'ignore';
-  /** Shortest first. */
+  /** Tumbling, hopping, session, count; of each the shortest first. */
   readonly windows: readonly WindowConfig[];
   readonly outOfOrderMs: number;
   readonly latenessMs: number;
@@ -100,7 +158,15 @@ export interface Config {
     readonly max: number;
     readonly idsPerDevice: number;
   };
-  readonly dedup: { readonly horizonMs: number };
+  readonly dedup: {
+    readonly horizonMs: number;
+    /** Digests of contents remembered per device. */
+    readonly contentsPerDevice: number;
+  };
+  /** Per partition. */
+  readonly texts: { readonly max: number };
+  readonly quality: { readonly enabled: boolean; readonly retentionMs: number };
+  readonly alerts: { readonly retentionMs: number };
   readonly deadLetters: { readonly perDeviceMinute: number; readonly retentionMs: number };
   readonly shadows: { readonly intervalMs: number };
   readonly facts: { readonly format: 'json' | 'protobuf' };

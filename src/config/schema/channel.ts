@@ -1,19 +1,25 @@
 /** Options of a metric of the catalogue and of a channel; see ./schema.ts. */
-import { WINDOWS_PER_CHANNEL_MAX } from '../../model/limit.ts';
+import { TEXT_VALUES_MAX } from '../../model/limit.ts';
+import { ALERTS_SCHEMA, RULES_SCHEMA } from './condition.ts';
 import {
   COLUMN_PATTERN,
   choice,
   dependentChoice,
+  dependentFlag,
   dictionary,
   duration,
   flag,
   jsonPath,
   list,
   number,
+  optionalDuration,
+  optionalList,
   retention,
+  schemaId,
   section,
   text,
 } from './option.ts';
+import { WINDOWS_SCHEMA } from './window.ts';
 
 const UNIT_WHAT = 'a UCUM code such as m/s, Cel, [degF], % or 1';
 const RETENTION_RANGE = ['1m', '100y'] as const;
@@ -23,14 +29,34 @@ export const METRIC_SCHEMA = section('A metric as it is stored.', {
     default: '1',
     what: UNIT_WHAT,
   }),
-  kind: choice('Kind of value.', ['number', 'integer', 'boolean'], 'number'),
+  kind: choice('Kind of value.', ['number', 'integer', 'boolean', 'text'], 'number'),
   min: number('Smallest valid value, in the canonical unit; null: no limit.'),
   max: number('Greatest valid value, in the canonical unit; null: no limit.'),
+  values: optionalList(
+    'Text: the only values allowed; others are NOT_LISTED.',
+    text('A value.', { what: 'a text' }),
+    { byDefault: 'any', minItems: 1, maxItems: TEXT_VALUES_MAX },
+  ),
+  maxRate: number(
+    'Greatest change per second since the latest value, in the canonical unit (RATE_EXCEEDED); ' +
+      'null: not judged.',
+    { exclusiveMinimum: 0 },
+  ),
+  stuck: optionalDuration('The same value for longer than this is VALUE_STUCK.', {
+    byDefault: 'not judged',
+    range: ['1s', '1y'],
+  }),
 });
 
+const PATH_BY_DEFAULT = 'the name of the metric; canonical Protobuf has fixed places';
+
 const CHANNEL_METRIC_SCHEMA = section('A metric of the channel; its name is in the catalogue.', {
-  path: jsonPath('JSON: where the value is.', { byDefault: 'the name of the metric' }),
-  unit: text('Unit (UCUM) in which the device sends it.', {
+  path: jsonPath(
+    'Where the value is: members or fields. Sparkplug: the metric’s name, or [device, name]; ' +
+      'SenML: the name.',
+    { byDefault: PATH_BY_DEFAULT },
+  ),
+  unit: text('Unit (UCUM) in which the device sends it; SenML: what `u` must say.', {
     byDefault: 'the canonical unit',
     what: UNIT_WHAT,
   }),
@@ -38,24 +64,61 @@ const CHANNEL_METRIC_SCHEMA = section('A metric of the channel; its name is in t
 });
 
 const TIME_SCHEMA = section('Event time.', {
-  path: jsonPath('JSON: where the time stamp is.', {
+  path: jsonPath('JSON, Avro, Protobuf by schema: where the time stamp is.', {
     byDefault: 'none: the received time stands for it',
   }),
   format: choice(
-    'JSON: ISO 8601 text (UTC when it names no zone), or a number since 1970.',
+    'ISO 8601 text (UTC when it names no zone), or a number since 1970.',
     ['iso8601', 's', 'ms', 'us', 'ns'],
     'iso8601',
   ),
+  of: choice('With `samples.path`: where the path begins.', ['sample', 'record'], 'sample'),
   required: flag('A sample without time is rejected (TIME_MISSING).'),
 });
 
+const SCHEMA_SCHEMA = section('How payloads are written, for avro, and protobuf of your own.', {
+  file: text('An .avsc or .proto file, relative to this file.', {
+    byDefault: 'none',
+    what: 'the name of a file',
+  }),
+  message: text('Protobuf: full name of the message.', {
+    byDefault: 'the first message of the file',
+    what: 'the name of a message such as fleet.v1.Report',
+  }),
+  ids: list('Ids that a Confluent prefix may name.', schemaId('Id of the schema registry.'), {
+    default: [],
+    maxItems: 64,
+  }),
+});
+
 export const CHANNEL_SCHEMA = section('A channel.', {
-  format: choice('How its payloads are written.', ['protobuf', 'json'], 'json'),
+  format: choice(
+    'How its payloads are written; protobuf: proto/telemetry.proto, or the message of `schema`.',
+    ['protobuf', 'json', 'sparkplug', 'senml-json', 'senml-cbor', 'avro'],
+    'json',
+  ),
+  schema: SCHEMA_SCHEMA,
+  framing: choice(
+    'What stands before a payload: nothing, or the prefix of Confluent’s serializers.',
+    ['none', 'confluent'],
+    'none',
+  ),
+  samples: section('Several samples in one payload.', {
+    path: jsonPath('JSON, Avro, Protobuf by schema: an array whose elements are the samples.', {
+      byDefault: 'none: a payload is one sample',
+    }),
+  }),
   time: TIME_SCHEMA,
   eventId: section('The id that makes a record recognisable when it is sent again.', {
-    path: jsonPath('JSON: where the event id is.', {
+    path: jsonPath('JSON, Avro, Protobuf by schema: where the event id is.', {
       byDefault: 'none: only ids of the transport count',
     }),
+  }),
+  dedup: section('Records without any id.', {
+    content: dependentFlag(
+      'They are known again by their content, as every payload has a time of its own.',
+      'true where payloads carry their time, except canonical protobuf',
+    ),
   }),
   metrics: dictionary(
     'What its payloads carry. In this order metrics get their ordinals.',
@@ -84,21 +147,35 @@ export const CHANNEL_SCHEMA = section('A channel.', {
       zero: 'no event may lie in the future',
     }),
     policy: choice(
-      'What happens beyond: CLOCK_AHEAD, or it is stored with a flag.',
-      ['reject', 'accept'],
+      'What happens beyond: CLOCK_AHEAD, or it is stored with a flag; correct: the clock of a ' +
+        'device that runs ahead is set back by its measured offset first.',
+      ['reject', 'accept', 'correct'],
       'reject',
     ),
+  }),
+  suspect: choice(
+    'What happens to readings that change too fast, are stuck or break a rule.',
+    ['reject', 'accept'],
+    'reject',
+  ),
+  rules: RULES_SCHEMA,
+  alerts: ALERTS_SCHEMA,
+  score: choice(
+    'Anomaly score: none, a running mean and variance per series, or also one per hour of week.',
+    ['none', 'ewma', 'seasonal'],
+    'ewma',
+  ),
+  timely: duration('A sample stored later than this after its event is not timely (quality).', {
+    default: '60s',
+    range: ['0s', '1y'],
+    zero: 'none is timely that is not stored in the millisecond of its event',
   }),
   unknownMetrics: dependentChoice(
     'A reading of a metric that the channel does not declare: METRIC_UNKNOWN, or passed over.',
     ['reject', 'ignore'],
-    'reject for protobuf, ignore for json',
+    'reject for canonical protobuf, else ignore',
   ),
-  windows: list(
-    'Lengths of tumbling windows; each is whole in a day.',
-    duration('Length of a window.', { range: ['1s', '1d'] }),
-    { default: ['1m', '1h'], maxItems: WINDOWS_PER_CHANNEL_MAX },
-  ),
+  windows: WINDOWS_SCHEMA,
   outOfOrder: duration('How much later than newer ones an event may come and be on time.', {
     default: '10s',
     range: ['0s', '1d'],
@@ -114,8 +191,8 @@ export const CHANNEL_SCHEMA = section('A channel.', {
     range: ['1s', '1d'],
   }),
   retention: dictionary(
-    'How long rows are kept: `readings` (samples), and windows by length, such as `1m`.',
-    { pattern: '^(readings|[1-9][0-9]{0,8}(ms|s|m|h|d))$', what: 'readings or a window’s length' },
+    'How long rows are kept: `readings` (samples), and windows by name, such as `1m`.',
+    { pattern: '^[a-z0-9][a-z0-9_]{0,31}$', what: 'readings or a window’s name' },
     retention('How long.', {
       range: RETENTION_RANGE,
       byDefault: '14d readings, 90d windows below 1h, 5y longer ones; forever when historical',

@@ -37,6 +37,12 @@ export const duration = <const O extends RangeOption>(description: string, optio
     ...ranged('durationRange', option),
   });
 
+/** A duration that may be absent. */
+export const optionalDuration = (
+  description: string,
+  option: RangeOption & { readonly byDefault: string },
+) => Type.Unsafe<string | undefined>(duration(description, option));
+
 /** A duration that may also be `forever`. */
 export const retention = <const O extends RangeOption>(description: string, option: O) =>
   Type.Unsafe<Maybe<string, O>>({
@@ -73,11 +79,36 @@ export const text = <const O extends TextOption>(description: string, option: O)
     ...option,
   });
 
-export const number = (description: string) =>
-  Type.Unsafe<number | null>({ type: ['number', 'null'], description, default: null });
+/** A number that may be absent: null. */
+export const number = (description: string, limit: { readonly exclusiveMinimum?: number } = {}) =>
+  Type.Unsafe<number | null>({ type: ['number', 'null'], description, default: null, ...limit });
 
-export const flag = (description: string) =>
-  Type.Unsafe<boolean>({ type: 'boolean', description, default: false });
+/** A number of at least 0. */
+export const amount = (description: string, byDefault: number) =>
+  Type.Unsafe<number>({ type: 'number', description, default: byDefault, minimum: 0 });
+
+/** As in the prefix of Confluent's serializers: four bytes. */
+export const schemaId = (description: string) =>
+  Type.Unsafe<number>({ type: 'integer', description, minimum: 0, maximum: 2 ** 32 - 1 });
+
+/** Two numbers, the lower first. */
+export const range = (description: string) =>
+  Type.Unsafe<readonly [number, number] | undefined>({
+    type: 'array',
+    description,
+    items: { type: 'number' },
+    minItems: 2,
+    maxItems: 2,
+    what: 'two numbers such as [0, 80]',
+    byDefault: 'none',
+  });
+
+export const flag = (description: string, byDefault = false) =>
+  Type.Unsafe<boolean>({ type: 'boolean', description, default: byDefault });
+
+/** A flag whose default depends on other options. */
+export const dependentFlag = (description: string, byDefault: string) =>
+  Type.Unsafe<boolean | undefined>({ type: 'boolean', description, byDefault });
 
 export const choice = <const V extends string>(
   description: string,
@@ -91,6 +122,19 @@ export const dependentChoice = <const V extends string>(
   values: readonly V[],
   byDefault: string,
 ) => Type.Unsafe<V | undefined>({ type: 'string', description, enum: values, byDefault });
+
+/** A list that may be absent: null. */
+export const optionalList = <T extends TSchema>(
+  description: string,
+  items: T,
+  option: { byDefault: string; minItems: number; maxItems: number },
+) =>
+  Type.Unsafe<NonNullable<Static<T>>[] | undefined>({
+    type: 'array',
+    description,
+    items,
+    ...option,
+  });
 
 export const list = <T extends TSchema>(
   description: string,
@@ -118,7 +162,21 @@ export const dictionary = <T extends TSchema>(
     additionalProperties: values,
   });
 
-/** Path into a JSON payload: 'v.kmh', or [v, kmh] where a member's name contains a dot. */
+/** A text, or a section where more is to be said; `what` shows both. */
+export const textOrSection = <T, P extends Record<string, TSchema>>(
+  short: TSchema,
+  properties: P,
+  what: string,
+) =>
+  Type.Unsafe<string | T>({
+    ...short,
+    type: ['string', 'object'],
+    properties,
+    additionalProperties: false,
+    what,
+  });
+
+/** Path into a payload: 'v.kmh', or [v, kmh] where a member's name contains a dot. */
 export const jsonPath = <const O extends Common<string>>(description: string, option: O) =>
   Type.Unsafe<Maybe<string | string[], O>>({
     type: ['string', 'array'],

@@ -53,6 +53,7 @@ function published(schema: AnySchemaObject): AnySchemaObject {
   return {
     ...standard,
     ...(schema.type === 'array' && { items: published(schema.items) }),
+    ...(schema.properties && { properties: mapValues(schema.properties, published) }),
     ...(what !== undefined && schema.pattern && { patternErrorMessage: `must be ${what}` }),
     description: `${schema.description ?? ''} ${notes.join(' ')}`.trim(),
   };
@@ -68,6 +69,9 @@ export function optionRows(): OptionRow[] {
 }
 
 function rowsOf(path: readonly string[], schema: AnySchemaObject): OptionRow[] {
+  if (schema.type === 'array' && schema.items.properties !== undefined) {
+    return [rowOf(path, schema), ...rowsOf([...path, '<n>'], { ...schema.items, type: 'object' })];
+  }
   if (schema.type !== 'object') return [rowOf(path, schema)];
   const rows = Object.entries(schema.properties ?? {}).flatMap(([name, member]) =>
     rowsOf([...path, name], member as AnySchemaObject),

@@ -10,6 +10,7 @@ import {
   choice,
   dictionary,
   duration,
+  flag,
   integer,
   list,
   NAME_PATTERN,
@@ -166,6 +167,28 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
     horizon: duration('How long (log time) an event id is remembered.', {
       default: '7d',
       range: ['1m', '5y'],
+    }),
+    contents: integer('Digests of contents remembered per device, of records without any id.', {
+      default: 64,
+      minimum: 1,
+      maximum: 65_536,
+    }),
+  }),
+  texts: section('Values of text metrics.', {
+    max: integer('Distinct texts per partition; a new one beyond is TEXT_LIMIT.', {
+      default: 65_536,
+      minimum: 1,
+      maximum: 1_048_576,
+    }),
+  }),
+  quality: section('The six dimensions of quality per device and minute.', {
+    enabled: flag('They are counted (rows of quality_1m).', true),
+    retention: retention('How long its rows are kept.', { default: '90d', range: ['1h', '100y'] }),
+  }),
+  alerts: section('Alerts that the channels declare.', {
+    retention: retention('How long rows are kept after an alert was raised.', {
+      default: '1y',
+      range: ['1h', '100y'],
     }),
   }),
   deadLetters: section('Rejected records.', {

@@ -153,9 +153,11 @@ function describeLimit(error: ErrorObject, schema: AnySchemaObject) {
     case 'minimum':
     case 'maximum': {
       const side = error.keyword === 'minimum' ? 'least' : 'most';
-      const allowed = `${schema.minimum} … ${schema.maximum}`;
-      return { what: `must be at ${side} ${limit}`, allowed };
+      const what = `must be at ${side} ${limit}`;
+      return schema.maximum === undefined ? { what } : { what, allowed: allowedText(schema) };
     }
+    case 'exclusiveMinimum':
+      return { what: `must be above ${limit}` };
     case 'durationRange':
       return { what: 'is out of range', allowed: rangeText(schema, parseDuration, formatDuration) };
     case 'sizeRange':
@@ -182,10 +184,16 @@ function rangeText(schema: AnySchemaObject, parse: Parse, format: (n: number) =>
 
 /** What may be given, in a few words. */
 export function allowedText(schema: AnySchemaObject): string {
+  if (schema.properties !== undefined) return typeText(schema);
   if (schema.durationRange !== undefined) return rangeText(schema, parseDuration, formatDuration);
   if (schema.sizeRange !== undefined) return rangeText(schema, parseSize, formatSize);
-  if (schema.minimum !== undefined) return `${schema.minimum} … ${schema.maximum}`;
-  if (schema.type !== 'array') return `${typeText(schema)}${orNull(schema)}`;
+  if (schema.maximum !== undefined) return `${schema.minimum} … ${schema.maximum}`;
+  if (schema.minimum !== undefined) return `at least ${schema.minimum}`;
+  if (schema.exclusiveMinimum !== undefined) {
+    return `a number above ${schema.exclusiveMinimum}${orNull(schema)}`;
+  }
+  if (schema.type !== 'array' || schema.what !== undefined)
+    return `${typeText(schema)}${orNull(schema)}`;
   const most = schema.maxItems === undefined ? '' : `, at most ${schema.maxItems}`;
   return `a list of: ${allowedText(schema.items)}${most}`;
 }

@@ -5,10 +5,10 @@ import {
   findConversion,
   findUnitProblem,
   isConversion,
-} from '../../../src/registry/conversion.ts';
-import { decimal, divide, rational, toNumber } from '../../../src/registry/rational.ts';
-import { unitTables } from '../../../src/registry/ucum.ts';
-import { readUnit, UnitError } from '../../../src/registry/unit.ts';
+} from '../../../src/registry/unit/conversion.ts';
+import { decimal, divide, rational, toNumber } from '../../../src/registry/unit/rational.ts';
+import { unitTables } from '../../../src/registry/unit/ucum.ts';
+import { readUnit, UnitError } from '../../../src/registry/unit/unit.ts';
 
 function conversionOf(from: string, to: string): Conversion {
   const found = findConversion(from, to);

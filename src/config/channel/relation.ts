@@ -3,26 +3,24 @@
  * shape, Config, the channel. Out: problems; see relation.ts.
  */
 
-import { formatDuration, parseDuration } from '../base/quantity.ts';
-import type { ChannelConfig, Config, ConfigPath, ConfigProblem } from '../model/config.ts';
-import { JSON_DEPTH_MAX, METRICS_PER_CHANNEL_MAX } from '../model/limit.ts';
-import { channelTable } from '../model/table.ts';
-import { retentionKeyOf } from './normal.ts';
-import type { RawChannel, RawConfig } from './schema/schema.ts';
-import { nearest } from './spelling.ts';
+import { formatDuration } from '../../base/quantity.ts';
+import type { ChannelConfig, Config, ConfigPath, ConfigProblem } from '../../model/config.ts';
+import { METRICS_PER_CHANNEL_MAX } from '../../model/limit.ts';
+import { RESERVED_METRIC_NAMES } from '../../model/table.ts';
+import type { RawChannel, RawConfig } from '../schema/schema.ts';
+import { nearest } from '../spelling.ts';
+import { conditionProblems } from './condition.ts';
+import { placeProblems } from './place.ts';
+import { readWindows, retentionKeyOf } from './window.ts';
 
-const RESERVED_COLUMNS = new Set(
-  channelTable({ name: '', metrics: [] }).columns.map((column) => column.name),
-);
 /** `v_<channel>` would be one of the other views. */
 const RESERVED_CHANNELS = new RegExp(
   '^(readings|readings_any|ledger|dead_letters|devices|alerts|shadows|visible|generations' +
     '|agg_.*|quality_.*)$',
   'i',
 );
-const DAY_MS = 86_400_000;
 
-interface Subject {
+export interface Subject {
   readonly raw: RawChannel;
   readonly config: Config;
   readonly channel: ChannelConfig;
@@ -38,8 +36,8 @@ export function channelProblems(
   const subject: Subject = { raw: raw.channels[channel.name], config, channel, at };
   const problems = [
     ...metricProblems(subject),
-    ...formatProblems(subject),
-    ...pathProblems(subject),
+    ...placeProblems(subject),
+    ...conditionProblems(subject),
     ...windowProblems(subject),
     ...timeChainProblems(subject),
     ...retentionProblems(subject),
@@ -51,7 +49,7 @@ export function channelProblems(
   return problems;
 }
 
-function metricProblems({ config, channel, at, raw }: Subject): ConfigProblem[] {
+function metricProblems({ config, channel, at }: Subject): ConfigProblem[] {
   const count = channel.metrics.length;
   if (count === 0) return [{ path: at('metrics'), what: 'must name at least one metric' }];
   const problems: ConfigProblem[] = [];
@@ -62,7 +60,7 @@ function metricProblems({ config, channel, at, raw }: Subject): ConfigProblem[] 
   const names = config.metrics.map((metric) => metric.name);
   for (const metric of channel.metrics) {
     const path = at('metrics', metric.name);
-    if (RESERVED_COLUMNS.has(metric.name)) {
+    if (RESERVED_METRIC_NAMES.includes(metric.name)) {
       const what = 'is the name of a column that every channel has: choose another';
       problems.push({ path, key: true, what });
       continue;
@@ -72,71 +70,18 @@ function metricProblems({ config, channel, at, raw }: Subject): ConfigProblem[] 
       const near = nearest(metric.name, names) ?? undefined;
       const what = 'is not in the catalogue (`metrics:` at the top level)';
       problems.push({ path, key: true, what, near, with: [['metrics', metric.name]] });
-    } else if (declared.kind === 'boolean' && raw.metrics[metric.name].unit !== undefined) {
-      problems.push({ path: [...path, 'unit'], what: 'has no meaning for a boolean' });
+    } else if (/^(boolean|text)$/.test(declared.kind) && metric.unit !== null) {
+      problems.push({ path: [...path, 'unit'], what: `has no meaning for a ${declared.kind}` });
     }
   }
   return problems;
 }
 
-function formatProblems({ raw, channel, at }: Subject): ConfigProblem[] {
-  const also = [at('format')];
-  if (channel.format === 'json') {
-    if (!raw.time.required || raw.time.path !== undefined) return [];
-    const what = 'needs time.path: without it every sample is rejected';
-    return [{ path: at('time', 'required'), what, with: [...also, at('time', 'path')] }];
-  }
-  const given: ConfigPath[] = [];
-  if (raw.time.path !== undefined) given.push(at('time', 'path'));
-  if (raw.eventId.path !== undefined) given.push(at('eventId', 'path'));
-  for (const [name, metric] of Object.entries(raw.metrics)) {
-    if (metric.path !== undefined) given.push(at('metrics', name, 'path'));
-  }
-  const what = 'is for json: a protobuf payload has its fixed places';
-  return given.map((path) => ({ path, what, with: also }));
-}
-
-/** A place in the payload means one thing, and a value cannot also be an object with members. */
-function pathProblems({ channel, at }: Subject): ConfigProblem[] {
-  if (channel.format !== 'json') return [];
-  const places = [
-    { option: at('time', 'path'), path: channel.time.path },
-    { option: at('eventId', 'path'), path: channel.eventIdPath },
-    ...channel.metrics.map((metric) => ({
-      option: at('metrics', metric.name, 'path'),
-      path: metric.path,
-    })),
-  ].filter(({ path }) => path.length > 0);
-  return places.flatMap(({ option, path }, index): ConfigProblem[] => {
-    if (path.some((name) => name === '')) {
-      return [{ path: option, what: 'has an empty member name', given: path.join('.') }];
-    }
-    if (path.length >= JSON_DEPTH_MAX) {
-      return [{ path: option, what: `is deeper than ${JSON_DEPTH_MAX - 1} members` }];
-    }
-    const other = places.slice(0, index).find((place) => overlaps(place.path, path));
-    if (other === undefined) return [];
-    const what = `is the same place as ${other.option.slice(2).join('.')}, or within it`;
-    return [{ path: option, what, given: path.join('.'), with: [other.option] }];
-  });
-}
-
-function overlaps(left: readonly string[], right: readonly string[]): boolean {
-  const length = Math.min(left.length, right.length);
-  return left.slice(0, length).every((name, index) => name === right[index]);
-}
-
 function windowProblems({ raw, at }: Subject): ConfigProblem[] {
-  const lengths = raw.windows.map((text) => parseDuration(text) ?? 0);
-  return raw.windows.flatMap((text, index): ConfigProblem[] => {
-    const path = at('windows', index);
-    if (lengths.indexOf(lengths[index]) !== index) {
-      return [{ path, what: 'is named twice', given: text }];
-    }
-    if (DAY_MS % lengths[index] === 0) return [];
-    const what = 'does not divide a day, so windows would not line up with days';
-    return [{ path, what, given: text, allowed: 'such as 10s, 1m, 5m, 15m, 1h, 6h, 1d' }];
-  });
+  return readWindows(raw).problems.map(({ index, member, ...problem }) => ({
+    ...problem,
+    path: member === undefined ? at('windows', index) : at('windows', index, member),
+  }));
 }
 
 function timeChainProblems({ raw, channel, config, at }: Subject): ConfigProblem[] {
@@ -161,10 +106,11 @@ function timeChainProblems({ raw, channel, config, at }: Subject): ConfigProblem
 /** A row that is expired when it is written is lost without a word. */
 function retentionProblems({ raw, channel, at }: Subject): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const lengths = channel.windows.map((window) => window.lengthMs);
+  const names = channel.windows.map((window) => window.name);
+  const keys = names.map((name) => retentionKeyOf(raw, name));
   for (const key of Object.keys(raw.retention)) {
-    if (key === 'readings' || lengths.includes(parseDuration(key) ?? 0)) continue;
-    const allowed = ['readings', ...channel.windows.map((window) => window.name)].join(', ');
+    if (key === 'readings' || keys.includes(key)) continue;
+    const allowed = ['readings', ...names].join(', ');
     const path = at('retention', key);
     const what = 'is no window of this channel';
     problems.push({ path, key: true, what, allowed, with: [at('windows')] });
@@ -173,7 +119,7 @@ function retentionProblems({ raw, channel, at }: Subject): ConfigProblem[] {
     { key: 'readings', retentionMs: channel.retentionMs, lengthMs: 0 },
     ...channel.windows.map((window) => ({
       ...window,
-      key: retentionKeyOf(raw, window.lengthMs) ?? window.name,
+      key: retentionKeyOf(raw, window.name) ?? window.name,
     })),
   ];
   for (const { key, retentionMs, lengthMs } of tables) {

@@ -2,7 +2,7 @@
  * Exact fractions of bigints, so that a unit's factor is rounded once, at the end. In: decimals as
  * text. Out: the nearest double. Invariant: denominator > 0, in lowest terms.
  */
-import { assert } from '../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 
 export interface Rational {
   readonly numerator: bigint;
