@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { projectFolder } from '../base/project.ts';
 
-export type Example = 'trucks' | 'nab' | 'my-channel';
+export const EXAMPLES = ['trucks', 'nab', 'my-channel'] as const;
+export type Example = (typeof EXAMPLES)[number];
 
 export function exampleFile(name: Example): string {
   return join(projectFolder(), 'docs', 'examples', `${name}.yaml`);

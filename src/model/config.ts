@@ -221,7 +221,9 @@ export function describeProblem(problem: ConfigProblem): string {
 
 function shorten(value: unknown): string {
   const text =
-    typeof value === 'object' ? inspect(value, { depth: 1, breakLength: Infinity }) : quoted(value);
+    typeof value === 'object'
+      ? inspect(value, { depth: 1, breakLength: Infinity, compact: true })
+      : quoted(value);
   return text.length > GIVEN_LENGTH_MAX ? `${text.slice(0, GIVEN_LENGTH_MAX)}…` : text;
 }
 

@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatDuration } from '../base/quantity.ts';
-import type { Plan, PlanChannel, PlanMetric } from '../model/plan.ts';
+import type { Plan, PlanAlert, PlanChannel, PlanMetric, PlanRule } from '../model/plan.ts';
 
 export function planDifference(before: Plan | null, after: Plan): string[] {
   if (before === null) return after.channels.map((channel) => `+ channel ${channel.name}`);
@@ -23,11 +23,25 @@ function channelLines(before: PlanChannel | undefined, after: PlanChannel): stri
   if (after.retired) return before.retired ? [] : [`- ${title} (its rows and state stay)`];
   return [
     ...(before.retired ? [`+ ${title} (again)`] : []),
-    ...fieldLines(title, before, after, ['metrics', 'retired']),
+    ...fieldLines(title, before, after, ['metrics', 'alerts', 'retired']),
     ...after.metrics.flatMap((metric) => {
       const old = before.metrics.find(({ name }) => name === metric.name);
       return metricLines(after.name, old, metric);
     }),
+    ...after.alerts.flatMap((alert) => {
+      const old = before.alerts.find(({ name }) => name === alert.name);
+      return alertLines(after.name, old, alert);
+    }),
+  ];
+}
+
+function alertLines(channel: string, before: PlanAlert | undefined, after: PlanAlert): string[] {
+  const title = `alert ${channel}.${after.name}`;
+  if (before === undefined) return [`+ ${title} (${after.severity})`];
+  if (after.retired) return before.retired ? [] : [`- ${title} (its rows stay)`];
+  return [
+    ...(before.retired ? [`+ ${title} (again)`] : []),
+    ...fieldLines(title, before, after, ['retired']),
   ];
 }
 
@@ -70,6 +84,10 @@ function valueText(name: string, value: unknown): string {
     );
     return `[${texts.join(', ')}]`;
   }
+  if (name === 'rules') {
+    return `[${(value as readonly PlanRule[]).map((rule) => rule.name).join(', ')}]`;
+  }
+  if (name === 'schema') return value === null ? '(none)' : '(a schema)';
   if (name === 'devicesAllowed') return value === null ? 'any' : `${(value as []).length} devices`;
   if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join('.');
   return String(value);

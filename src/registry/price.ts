@@ -4,11 +4,14 @@
  * (KERNEL_LAYOUT); test/unit/registry/price.test.ts compares them with assembly/, test/kernel with
  * a fleet.
  *
- *   device  = block(identity + boots + ids + Σ channels)
- *   channel = section + windows · state + metrics · latest + Σ windows: cells
- *   cells   = number · (cell + metrics · accumulator)
+ *   device  = block(identity + boots + quality + ids or contents + Σ channels)
+ *   channel = section + windows · state + alerts · state + metrics · series + Σ windows: cells
+ *   series  = latest + score + seasons
+ *   cells   = number · (cell + metrics · (accumulator + sketch))
+ *
+ * Texts belong to the partition, not to a device.
  */
-import type { Plan, PlanChannel } from '../model/plan.ts';
+import type { Plan, PlanChannel, PlanWindow } from '../model/plan.ts';
 
 /** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool}.ts. */
 export const KERNEL_LAYOUT = {
@@ -31,6 +34,21 @@ export const KERNEL_LAYOUT = {
   latestBytes: 24,
   cellBytes: 32,
   accumulatorBytes: 96,
+  /** Running mean and variance of a series. */
+  scoreBytes: 24,
+  /** The same for each hour of the week. */
+  seasonsBytes: 168 * 12,
+  alertBytes: 48,
+  /** Twelve counters and their minute. */
+  qualityBytes: 56,
+  /** A digest and its log time. */
+  contentBytes: 24,
+  /** A bin of a quantile sketch: key and count. */
+  binBytes: 8,
+  /** Head of a sketch. */
+  sketchBytes: 8,
+  /** A text of the dictionary: its place, its length and its bytes. */
+  textBytes: 16,
   poolTagBytes: 8,
 } as const;
 
@@ -42,13 +60,23 @@ const EVENT_ID_BYTES_USUAL = 40;
 const RING_GROWTH = 1.5;
 /** The open window, and the last fired one that waits for revisions. */
 const CELLS_USUAL = 2;
+/** Values of a window within two powers of two, half of the bins between them. */
+const BINS_USUAL = 64;
+/** Bytes of a text value: a word or two. */
+const TEXT_BYTES_USUAL = 24;
 /** With fewer the configuration is a mistake, not a small installation. */
 export const DEVICES_FIT_MIN = 64;
 
 export interface ChannelPrice {
   readonly name: string;
   readonly metrics: number;
+  /** All of it, what follows included. */
   readonly bytes: number;
+  /** Of scores and of the baseline of each hour of the week. */
+  readonly scoreBytes: number;
+  readonly alertBytes: number;
+  /** Of quantile sketches, as far as they usually fill. */
+  readonly sketchBytes: number;
 }
 
 export interface PlanPrice {
@@ -59,6 +87,12 @@ export interface PlanPrice {
   readonly channels: readonly ChannelPrice[];
   /** More when it proves its events by ids and `idsPerDevice` of them are remembered. */
   readonly eventIdBytes: number;
+  /** More when its events are known by their content; 0 when no channel does that. */
+  readonly contentBytes: number;
+  /** Part of `baseBytes`. */
+  readonly qualityBytes: number;
+  /** Of a partition with all the distinct texts that it may hold; 0 without text metrics. */
+  readonly textBytes: number;
   /** Devices that fit into a partition, the dearest kind and the cheapest proof. */
   readonly devicesPerPartition: number;
   /** The same when every device also has a full set of event ids. */
@@ -68,42 +102,68 @@ export interface PlanPrice {
 
 export function pricePlan(plan: Plan, memoryBytes: number): PlanPrice {
   const layout = KERNEL_LAYOUT;
-  const channels = plan.channels
-    .filter((channel) => !channel.retired)
-    .map((channel) => ({
-      name: channel.name,
-      metrics: channel.metrics.length,
-      bytes: channelBytes(channel),
-    }));
+  const declared = plan.channels.filter((channel) => !channel.retired);
+  const channels = declared.map(channelPrice);
+  const qualityBytes = plan.quality ? layout.qualityBytes : 0;
   const baseBytes =
     layout.deviceBytes +
     layout.identityBytes +
     layout.bootBytes +
-    INTERVALS_USUAL * layout.intervalBytes;
+    INTERVALS_USUAL * layout.intervalBytes +
+    qualityBytes;
   const content = channels.reduce((sum, channel) => sum + channel.bytes, baseBytes);
   const idBytes = layout.idBytes + EVENT_ID_BYTES_USUAL;
   const eventIdBytes = Math.ceil(plan.idsPerDevice * idBytes * RING_GROWTH);
-  const poolBytes = memoryBytes - outsideBytes(memoryBytes);
+  const byContent = declared.some((channel) => channel.contentDedup);
+  const textBytes = textsOf(plan, declared);
+  const poolBytes = memoryBytes - outsideBytes(memoryBytes) - textBytes;
   const fit = (bytes: number) => Math.max(0, Math.floor(poolBytes / blockBytes(bytes)));
   return {
     bytesPerDevice: blockBytes(content),
     baseBytes: blockBytes(baseBytes),
     channels,
     eventIdBytes,
+    contentBytes: byContent ? plan.contentsPerDevice * layout.contentBytes : 0,
+    qualityBytes,
+    textBytes,
     devicesPerPartition: Math.min(plan.devicesMax, fit(content)),
     devicesPerPartitionWithIds: Math.min(plan.devicesMax, fit(content + eventIdBytes)),
     partitions: plan.partitions,
   };
 }
 
-function channelBytes({ metrics, windows }: PlanChannel): number {
+function channelPrice(channel: PlanChannel): ChannelPrice {
   const layout = KERNEL_LAYOUT;
-  const cell = layout.cellBytes + metrics.length * layout.accumulatorBytes;
-  return (
+  const { name, windows, score } = channel;
+  const metrics = channel.metrics.length;
+  const seasons = score === 'seasonal' ? layout.seasonsBytes : 0;
+  const scoreBytes = score === 'none' ? 0 : metrics * (layout.scoreBytes + seasons);
+  const alertBytes = channel.alerts.length * layout.alertBytes;
+  const cell = layout.cellBytes + metrics * layout.accumulatorBytes;
+  const sketch = metrics * (layout.sketchBytes + BINS_USUAL * layout.binBytes);
+  const sum = (bytes: (window: PlanWindow) => number) =>
+    windows.reduce((total, window) => total + bytes(window), 0);
+  const sketchBytes = sum((window) => (window.sketch ? cellsUsual(window) * sketch : 0));
+  const bytes =
     layout.sectionBytes +
-    windows.length * (layout.windowStateBytes + CELLS_USUAL * cell) +
-    metrics.length * layout.latestBytes
-  );
+    sum((window) => layout.windowStateBytes + cellsUsual(window) * cell) +
+    metrics * layout.latestBytes +
+    scoreBytes +
+    alertBytes +
+    sketchBytes;
+  return { name, metrics, bytes, scoreBytes, alertBytes, sketchBytes };
+}
+
+/** Windows that overlap share panes: what they hold together, and one that fills. */
+function cellsUsual({ kind, lengthMs, everyMs, count, everyCount }: PlanWindow): number {
+  if (kind === 'hopping') return lengthMs / everyMs + 1;
+  return kind === 'count' ? count / everyCount : CELLS_USUAL;
+}
+
+function textsOf({ textsMax }: Plan, declared: readonly PlanChannel[]): number {
+  const metrics = declared.flatMap((channel) => channel.metrics);
+  if (!metrics.some((metric) => metric.kind === 'text' && !metric.retired)) return 0;
+  return textsMax * (KERNEL_LAYOUT.textBytes + TEXT_BYTES_USUAL);
 }
 
 /** What does not depend on devices: as `layOut` of memory.ts does it, rounded up to a page. */

@@ -75,7 +75,15 @@ async function bytesPerDevice(fleet: Fleet): Promise<number> {
 }
 
 describe('The price of a device', () => {
-  const full = compilePlan(config, null);
+  // Sketches fill with what is measured: a fleet of one value would say nothing about them.
+  const compiled = compilePlan(config, null);
+  const full: Plan = {
+    ...compiled,
+    channels: compiled.channels.map((channel) => ({
+      ...channel,
+      windows: channel.windows.map((window) => ({ ...window, sketch: false })),
+    })),
+  };
 
   it('is what the kernel takes for a truck with (boot, sequence), within 15 %', async () => {
     const key = (_: number, report: number) => ({ bootId: 1n, sequence: BigInt(report) });

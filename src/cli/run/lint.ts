@@ -10,7 +10,13 @@ import { formatSize } from '../../base/quantity.ts';
 import { environment } from '../../config/index.ts';
 import { configInvalid, configProblems } from '../../model/config-error.ts';
 import type { Plan } from '../../model/plan.ts';
-import { compilePlan, lintPlan, type PlanLint, planDifference } from '../../registry/index.ts';
+import {
+  type ChannelPrice,
+  compilePlan,
+  lintPlan,
+  type PlanLint,
+  planDifference,
+} from '../../registry/index.ts';
 import { EXIT } from '../exit.ts';
 import { examples } from '../option.ts';
 import { printJson, printLine } from '../report.ts';
@@ -64,6 +70,14 @@ async function findRunningPlan(folder: string): Promise<Plan | null> {
   }
 }
 
+function partsOf({ metrics, scoreBytes, alertBytes, sketchBytes }: ChannelPrice): string {
+  const parts = [`${metrics} metrics`];
+  if (scoreBytes > 0) parts.push(`scores ${scoreBytes}`);
+  if (alertBytes > 0) parts.push(`alerts ${alertBytes}`);
+  if (sketchBytes > 0) parts.push(`sketches ${sketchBytes}`);
+  return parts.join(', ');
+}
+
 interface Report {
   readonly options: LintOptions;
   readonly settings: Settings;
@@ -83,10 +97,17 @@ function report({ options, settings, result, changes }: Report): void {
   printLine(`${pc.green('ok')}: ${files.join(', ')}`);
   for (const warning of warnings) printLine(`${pc.yellow('warning')}: ${warning}`);
   printLine(`memory per device: ${price.bytesPerDevice} bytes, sending on every channel`);
-  for (const { name, metrics, bytes } of price.channels) {
-    printLine(`  channel ${name}: ${bytes} bytes (${metrics} metrics)`);
+  for (const channel of price.channels) {
+    printLine(`  channel ${channel.name}: ${channel.bytes} bytes (${partsOf(channel)})`);
   }
+  if (price.qualityBytes > 0) printLine(`  quality: ${price.qualityBytes} bytes`);
   printLine(`  more with a full set of event ids: ${price.eventIdBytes} bytes`);
+  if (price.contentBytes > 0) {
+    printLine(`  more when it is known by content only: ${price.contentBytes} bytes`);
+  }
+  if (price.textBytes > 0) {
+    printLine(`texts: up to ${price.textBytes} bytes of a partition`);
+  }
   const memory = formatSize(settings.config.kernel.memoryBytes);
   printLine(
     `a partition (${memory}) holds ${price.devicesPerPartition} such devices; ` +

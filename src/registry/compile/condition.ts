@@ -8,10 +8,7 @@ import { ALERTS_PER_CHANNEL_MAX } from '../../model/limit.ts';
 import type { PlanAlert, PlanMetric, PlanRule } from '../../model/plan.ts';
 import { type Compilation, inPlaces } from './compilation.ts';
 
-export function compileRules(
-  { rules }: ChannelConfig,
-  metrics: readonly PlanMetric[],
-): PlanRule[] {
+export function compileRules({ rules }: ChannelConfig, metrics: readonly PlanMetric[]): PlanRule[] {
   return rules.map(({ name, left, operator, right }) => ({
     name,
     left: ordinalOf(metrics, left),

@@ -54,8 +54,7 @@ function compileMetric(
 ): PlanMetric {
   const found = findConversion(unit ?? canonical.unit, canonical.unit);
   const measured = canonical.kind === 'number' || canonical.kind === 'integer';
-  const { scale, offset } =
-    measured && isConversion(found) ? found : { scale: 1, offset: 0 };
+  const { scale, offset } = measured && isConversion(found) ? found : { scale: 1, offset: 0 };
   const isSenml = format === 'senml-json' || format === 'senml-cbor';
   return {
     ordinal,

@@ -7,10 +7,7 @@ import type { PlanSchema } from '../../model/plan-schema.ts';
 import type { SchemaProblem, SchemaUse, SchemaVerdict } from '../schema/schema-use.ts';
 import type { Compilation } from './compilation.ts';
 
-export function compileSchema(
-  compilation: Compilation,
-  channel: ChannelConfig,
-): PlanSchema | null {
+export function compileSchema(compilation: Compilation, channel: ChannelConfig): PlanSchema | null {
   if (channel.schema === null) return null;
   const verdict = read(compilation, channel);
   if ('schema' in verdict) return verdict.schema;
@@ -43,9 +40,7 @@ function optionOf(channel: ChannelConfig, problem: SchemaProblem): ConfigPath {
     case 'schema':
       return at('schema', 'file');
     case 'metrics':
-      return problem.metric === undefined
-        ? at('metrics')
-        : at('metrics', problem.metric, 'path');
+      return problem.metric === undefined ? at('metrics') : at('metrics', problem.metric, 'path');
     default:
       return at(problem.path, 'path');
   }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { assert } from 'chai';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { exampleFile } from '../../../src/config/index.ts';
+import { EXAMPLES, exampleFile } from '../../../src/config/index.ts';
 import { optionRows } from '../../../src/config/schema/publish.ts';
 import { checkUnits, compilePlan, parsePlan, planText } from '../../../src/registry/index.ts';
 import { configFolder, loadText, problemsOf } from './fixture.ts';
@@ -58,9 +58,7 @@ describe('Loading whatever is given', () => {
   });
 
   it('never fails otherwise than by CONFIG_INVALID, for damaged examples', () => {
-    const texts = (['trucks', 'nab', 'my-channel'] as const).map((name) =>
-      readFileSync(exampleFile(name), 'utf8'),
-    );
+    const texts = EXAMPLES.map((name) => readFileSync(exampleFile(name), 'utf8'));
     const damage = fc.tuple(
       fc.constantFrom(...texts),
       fc.double({ min: 0, max: 1, noNaN: true }),

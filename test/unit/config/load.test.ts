@@ -1,6 +1,7 @@
 import { assert } from 'chai';
-import { exampleFile, loadConfig } from '../../../src/config/index.ts';
+import { EXAMPLES, exampleFile, loadConfig } from '../../../src/config/index.ts';
 import { configProblems } from '../../../src/model/config-error.ts';
+import { WINDOW_DEFAULTS } from '../../../src/model/plan.ts';
 import { checkUnits, compilePlan } from '../../../src/registry/index.ts';
 import { channelYaml, configFolder, loadText, problemsOf, writeConfig } from './fixture.ts';
 
@@ -30,7 +31,7 @@ describe('Loading a configuration', () => {
     });
   }
 
-  for (const name of ['trucks', 'nab', 'my-channel'] as const) {
+  for (const name of EXAMPLES) {
     it(`loads and compiles the example ${name}`, () => {
       const { config } = loadConfig({ file: exampleFile(name), checks: [checkUnits] });
       assert.isNotEmpty(compilePlan(config, null).channels);
@@ -84,8 +85,8 @@ describe('Loading a configuration', () => {
   it('names windows by their canonical length, shortest first, with their own retention', () => {
     const yaml = channelYaml('windows: [60m, 60s]\nretention: { 1m: 30d, 3600s: forever }');
     assert.deepStrictEqual(loadText(yaml).channels[0].windows, [
-      { name: '1m', lengthMs: 60_000, retentionMs: 30 * DAY_MS },
-      { name: '1h', lengthMs: 3_600_000, retentionMs: 0 },
+      { ...WINDOW_DEFAULTS, name: '1m', lengthMs: 60_000, retentionMs: 30 * DAY_MS },
+      { ...WINDOW_DEFAULTS, name: '1h', lengthMs: 3_600_000, sketch: true, retentionMs: 0 },
     ]);
   });
 

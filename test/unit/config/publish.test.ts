@@ -4,7 +4,7 @@ import { Ajv } from 'ajv';
 import { assert } from 'chai';
 import { parse } from 'yaml';
 import { projectFolder } from '../../../src/base/project.ts';
-import { exampleFile, OVERRIDES } from '../../../src/config/index.ts';
+import { EXAMPLES, exampleFile, OVERRIDES } from '../../../src/config/index.ts';
 import {
   GUIDE_FILE,
   guideText,
@@ -61,7 +61,7 @@ describe('What is published about options', () => {
 
   it('the published schema accepts the examples and refuses a wrong option', () => {
     const validate = new Ajv({ strict: false }).compile(JSON.parse(schemaText()));
-    for (const name of ['trucks', 'nab', 'my-channel'] as const) {
+    for (const name of EXAMPLES) {
       assert.isTrue(validate(parse(readFileSync(exampleFile(name), 'utf8'))), name);
     }
     assert.isTrue(validate({ log: null }));

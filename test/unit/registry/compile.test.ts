@@ -1,6 +1,6 @@
 import { assert } from 'chai';
 import { withoutPlace } from '../../../src/model/config.ts';
-import type { Plan } from '../../../src/model/plan.ts';
+import { METRIC_DEFAULTS, type Plan } from '../../../src/model/plan.ts';
 import { compilePlan, parsePlan, planDifference, planText } from '../../../src/registry/index.ts';
 import { configOf, fleet, problemsOf } from './fixture.ts';
 
@@ -55,6 +55,68 @@ describe('Compiling a plan', () => {
     );
   });
 
+  it('keeps ids of alerts for ever, and names their metrics by ordinal', () => {
+    const config = (alerts: string) =>
+      configOf(`metrics: { x: {}, y: {} }
+channels: { a: { metrics: { x: {}, y: {} }, alerts: { ${alerts} } } }`);
+    const first = compilePlan(
+      config('p: { metric: y, above: 1 }, q: { metric: x, below: 1 }'),
+      null,
+    );
+    const second = compilePlan(
+      config('r: { metric: x, above: 2 }, q: { metric: y, above: 3 }'),
+      first,
+    );
+    const third = compilePlan(config('p: { metric: x, above: 4 }'), second);
+    const idsOfAlerts = (plan: Plan) =>
+      plan.channels[0].alerts.map(({ id, name, metric, retired }) => [id, name, metric, retired]);
+    assert.deepStrictEqual([first, second, third].map(idsOfAlerts), [
+      [
+        [0, 'p', 1, false],
+        [1, 'q', 0, false],
+      ],
+      [
+        [0, 'p', 1, true],
+        [1, 'q', 1, false],
+        [2, 'r', 0, false],
+      ],
+      [
+        [0, 'p', 0, false],
+        [1, 'q', 1, true],
+        [2, 'r', 0, true],
+      ],
+    ]);
+    assert.deepStrictEqual(planDifference(first, second), [
+      '- alert a.p (its rows stay)',
+      '~ alert a.q: condition below → above',
+      '~ alert a.q: low 1 → 0',
+      '~ alert a.q: high 0 → 3',
+      '~ alert a.q: metric 0 → 1',
+      '+ alert a.r (warning)',
+    ]);
+  });
+
+  it('names metrics of rules by ordinal, and converts no text', () => {
+    const config = configOf(`metrics: { x: {}, t: { kind: text, unit: '1' }, y: {} }
+channels: { a: { metrics: { t: {}, y: {}, x: {} }, rules: { r: 'x > y' } } }`);
+    const [channel] = compilePlan(config, null).channels;
+    assert.deepStrictEqual(channel.rules, [{ name: 'r', left: 1, operator: '<', right: 2 }]);
+    assert.include(channel.metrics[0], { kind: 'text', scale: 1, offset: 0 });
+  });
+
+  it('compares the unit of SenML where the channel names one', () => {
+    const config = configOf(`metrics: { x: { unit: Cel }, y: { unit: m/s } }
+channels: { a: { format: senml-json, metrics: { x: {}, y: { unit: km/h } } } }`);
+    const [channel] = compilePlan(config, null).channels;
+    assert.deepStrictEqual(
+      channel.metrics.map(({ sentUnit, path }) => [sentUnit, path]),
+      [
+        ['', ['x']],
+        ['km/h', ['y']],
+      ],
+    );
+  });
+
   it('gives the same text for the same configuration, also when compiled onto itself', () => {
     const config = fleet({ a: ['x', 'y'], b: ['x'] });
     const plan = compilePlan(config, null);
@@ -82,6 +144,7 @@ devices: { policy: strict, allow: [a/b/c] }
     assert.isTrue(channel.timeRequired);
     assert.deepStrictEqual(channel.eventIdPath, ['id']);
     assert.deepStrictEqual(channel.metrics[0], {
+      ...METRIC_DEFAULTS,
       ordinal: 0,
       name: 'temperature',
       kind: 'number',

@@ -34,17 +34,82 @@ describe('The price of a plan', () => {
     });
   }
 
+  /** What a metric more costs in a channel with these options. */
+  const metricBytes = (options: string) => {
+    const price = (metrics: string) => {
+      const config = configOf(
+        `metrics: { x: {}, y: {} }\nchannels: { a: { metrics: { ${metrics} }, ${options} } }`,
+      );
+      return pricePlan(compilePlan(config, null), 256 * MIB).channels[0].bytes;
+    };
+    return price('x: {}, y: {}') - price('x: {}');
+  };
+
   it('grows by 24 B a metric, and 96 B a metric and open window', () => {
-    const price = (metrics: readonly string[]) =>
-      pricePlan(compilePlan(fleet({ a: metrics }), null), 256 * MIB).channels[0].bytes;
-    assert.strictEqual(price(['x', 'y']) - price(['x']), 24 + 2 * 2 * 96);
+    assert.strictEqual(metricBytes('score: none, windows: []'), 24);
+    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * 2 * 96);
   });
 
-  it('is at most 256 B a series beside its open windows, for the truck fleet', () => {
+  it('grows by 24 B a scored series, and 2,016 B more with hours of the week', () => {
+    assert.strictEqual(metricBytes('score: ewma, windows: []'), 24 + 24);
+    assert.strictEqual(metricBytes('score: seasonal, windows: []'), 24 + 24 + 2016);
+  });
+
+  it('counts panes of windows that overlap, and sketches', () => {
+    const hopping = 'score: none, windows: [{ length: 10m, every: 1m }]';
+    assert.strictEqual(metricBytes(hopping), 24 + 11 * 96);
+    const count = 'score: none, windows: [{ count: 100, every: 10 }]';
+    assert.strictEqual(metricBytes(count), 24 + 10 * 96);
+    const { binBytes, sketchBytes } = KERNEL_LAYOUT;
+    assert.strictEqual(
+      metricBytes('score: none, windows: [1h]'),
+      24 + 2 * (96 + sketchBytes + 64 * binBytes),
+    );
+  });
+
+  it('counts 48 B an alert, also of one that is no longer declared', () => {
+    const alerts = (names: readonly string[]) =>
+      configOf(`metrics: { x: {} }
+channels:
+  a:
+    metrics: { x: {} }
+    alerts: { ${names.map((name) => `${name}: { metric: x, above: 1 }`).join(', ')} }`);
+    const first = compilePlan(alerts(['p', 'q']), null);
+    const second = compilePlan(alerts(['r']), first);
+    const bytes = [first, second].map((plan) => pricePlan(plan, 256 * MIB).channels[0].alertBytes);
+    assert.deepStrictEqual(bytes, [96, 144]);
+  });
+
+  it('names quality, contents and texts where there are any', () => {
+    const price = (yaml: string) => pricePlan(compilePlan(configOf(yaml), null), 256 * MIB);
+    const plain = 'metrics: { x: {} }\nchannels: { a: { metrics: { x: {} } } }\n';
+    const less = price(`${plain}quality: { enabled: false }`);
+    assert.deepInclude(less, { contentBytes: 0, qualityBytes: 0, textBytes: 0 });
+    const more = price(`metrics: { x: { kind: text } }
+channels: { a: { time: { path: at }, metrics: { x: {} } } }
+dedup: { contents: 10 }
+texts: { max: 100 }`);
+    assert.strictEqual(more.contentBytes, 240);
+    assert.strictEqual(more.textBytes, 100 * (KERNEL_LAYOUT.textBytes + 24));
+    assert.isAbove(more.baseBytes, less.baseBytes);
+  });
+
+  it('refuses texts that leave no room for devices', () => {
+    const config = configOf(`metrics: { x: { kind: text } }
+channels: { a: { metrics: { x: {} } } }
+texts: { max: 1048576 }
+kernel: { memory: 32MiB }`);
+    const { problems } = lintPlan(config, compilePlan(config, null));
+    assert.match(problems[0].what, /^holds 0 devices/);
+  });
+
+  it('is at most 256 B a series beside open windows and sketches, for the truck fleet', () => {
     const { config } = loadConfig({ file: exampleFile('trucks') });
     const price = pricePlan(compilePlan(config, null), config.kernel.memoryBytes);
     const windows = 10 * 2 * 2 * 96;
-    assert.isBelow((price.bytesPerDevice - windows) / 10, 256);
+    const sketches = price.channels.reduce((sum, channel) => sum + channel.sketchBytes, 0);
+    assert.isBelow((price.bytesPerDevice - (windows + sketches) * 1.125) / 10, 256);
+    assert.strictEqual(price.devicesPerPartition, config.devices.max, 'the demo fits its memory');
     assert.isAbove(price.devicesPerPartition, 10_000);
     assert.isBelow(price.devicesPerPartitionWithIds, price.devicesPerPartition);
   });
