@@ -3,9 +3,9 @@
  * none). Out: the plan; CONFIG_INVALID when units do not fit or what earlier plans fixed would
  * change. Pure.
  *
- * Ids are for ever: channels and alerts keep their id and metrics their ordinal, also while they are
- * not declared (retired); state, presence bits and devices' messages refer to them. New ones get
- * the next number, in the order of the file.
+ * Ids are for ever: channels and alerts keep their id and metrics their ordinal, also while they
+ * are not declared (retired); state, presence bits and devices' messages refer to them. New ones
+ * get the next number, in the order of the file.
  */
 
 import type { Config, ConfigPath, ConfigProblem, LocateProblem } from '../model/config.ts';

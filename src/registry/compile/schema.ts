@@ -1,6 +1,6 @@
 /**
- * The schema of a channel in the plan. In: the text of the file that a person wrote. Out: what leads
- * to the channel's values, or problems at the options that are wrong.
+ * The schema of a channel in the plan. In: the text of the file that a person wrote. Out: what
+ * leads to the channel's values, or problems at the options that are wrong.
  */
 import type { ChannelConfig, ConfigPath } from '../../model/config.ts';
 import type { PlanSchema } from '../../model/plan-schema.ts';
