@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import * as abi from '../../assembly/shared/abi.ts';
 import * as layout from '../../assembly/shared/plan-layout.ts';
-import { nameHash } from '../../src/kernel/name-hash.ts';
 import { planImage } from '../../src/kernel/image/plan-image.ts';
+import { nameHash } from '../../src/kernel/name-hash.ts';
 import { isOperatingError } from '../../src/model/error.ts';
 import { STATUS_NAMES } from '../../src/model/status.ts';
 import {

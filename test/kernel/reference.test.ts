@@ -140,8 +140,29 @@ describe('reference kernel: windows', () => {
     ],
     [
       'do not move the watermark when they fire by idle time: the next event joins as a revision',
-      () => new Story({ idleMs: 3000 }).event(10, 10).tick(11.5).tick(13).event(14, 12).tick(14.5),
+      () =>
+        new Story({ idleMs: 3000 })
+          .event(10, 10)
+          .tick(11.5)
+          .event(13, 12, { device: 'b' })
+          .event(13, 12)
+          .tick(14),
       ['1m 0 r0 n1 @4', '1m 0 r1 n2 @6'],
+    ],
+    [
+      'have left when they fired by idle time before a flush point; what returns opens a fragment once',
+      () =>
+        new Story({ idleMs: 3000 })
+          .event(10, 10)
+          .tick(11.5)
+          .tick(13)
+          .event(14, 12)
+          .tick(15.5)
+          .tick(17)
+          // The fragment has fired and is kept now: what returns again joins it.
+          .event(18, 13)
+          .tick(19),
+      ['1m 0 r0 n1 @4', '1m 0#5.0 r0 n1 @7', '1m 0#5.0 r1 n2 @9'],
     ],
     [
       'wait for the whole idle time again after a gap in the log of more than two ticks',
@@ -162,13 +183,20 @@ describe('reference kernel: windows', () => {
     ],
   ]);
 
-  it('evict all but the newest and the last touched; a return opens a fragment', () => {
+  it('leave when they have fired and nothing ever came late; a return opens a fragment', () => {
+    const story = new Story().event(10, 10).event(70, 70).tick(71).event(72, 20).tick(73);
+    expect(story.windows()).to.deep.equal(['1m 0 r0 n1 @3', '1m 0#5.0 r0 n1 @6']);
+  });
+
+  it('evict all but the newest and the last touched while late events come', () => {
     const story = new Story({ latenessMs: HOUR_MS })
       .event(10, 10)
       .event(70, 70)
       .event(130, 130)
       .event(200, 190)
-      // Fired and clean: 0, 60, 120. Newest and last touched is 120: 0 and 60 leave.
+      .event(200, 65)
+      .event(200, 125)
+      // Fired: 0, 60, 120. Newest and last touched is 120: 0 and 60 leave.
       .tick(201)
       .event(202, 20)
       .event(203, 75)
@@ -178,11 +206,23 @@ describe('reference kernel: windows', () => {
       '1m 0 r0 n1 @3',
       '1m 60 r0 n1 @4',
       '1m 120 r0 n1 @5',
-      // @7 and @8 open fragments of 0 and 60, @9 finds 120 in memory.
-      '1m 0#7.0 r0 n1 @10',
-      '1m 60#8.0 r0 n1 @10',
-      '1m 120 r1 n2 @10',
+      '1m 60 r1 n2 @8',
+      '1m 120 r1 n2 @8',
+      // @9 and @10 open fragments of 0 and 60, @11 finds 120 in memory.
+      '1m 0#9.0 r0 n1 @12',
+      '1m 60#10.0 r0 n1 @12',
+      '1m 120 r2 n3 @12',
     ]);
+  });
+
+  it('forget that events came late once lateness has passed since', () => {
+    const run = (flushS: number) => {
+      const story = new Story({ latenessMs: 100_000, outOfOrderMs: 30_000 });
+      story.event(10, 10).event(95, 95).event(95, 20).tick(flushS).event(flushS, 30);
+      return story.tick(flushS).windows().at(-1);
+    };
+    expect(run(195)).to.equal('1m 0 r2 n3 @7');
+    expect(run(195.001)).to.equal('1m 0#6.0 r0 n1 @7');
   });
 
   it('number the fragments of one message', () => {
@@ -198,14 +238,15 @@ describe('reference kernel: windows', () => {
       new Story({ latenessMs: 10_000, windows: [MINUTE_WINDOW] })
         .event(10, 10)
         .event(lastS, lastS)
+        .event(lastS, 15)
         .tick(lastS)
         .event(lastS + 1, 20)
         .tick(lastS + 2)
         .windows()
         .at(-1);
     // Kept until watermark ≥ 60 + 10 s − 1 ms, which is event time 70 s.
-    expect(run(69.999)).to.equal('1m 0 r1 n2 @6');
-    expect(run(70)).to.equal('1m 0#5.0 r0 n1 @6');
+    expect(run(69.999)).to.equal('1m 0 r2 n3 @7');
+    expect(run(70)).to.equal('1m 0#6.0 r0 n1 @7');
   });
 
   it('make room for a 65th: the lowest unfired is emitted and leaves', () => {

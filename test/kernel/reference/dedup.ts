@@ -35,18 +35,23 @@ export interface Event {
   readonly logTimeMs: number;
 }
 
-export interface IdLimits {
+export interface KeyLimits {
   readonly idsPerDevice: number;
+  readonly contentsPerDevice: number;
   readonly dedupHorizonMs: number;
 }
 
 export class Dedup {
   boots: Boot[] = [];
   ids: KnownId[] = [];
+  contents: { readonly content: string; readonly logTimeMs: number }[] = [];
   bootFloor = Number.NEGATIVE_INFINITY;
   idFloor = Number.NEGATIVE_INFINITY;
 
   judge(key: Key, greatestEventMs: number): number {
+    if (key.kind === 'content') {
+      return this.contents.some(({ content }) => content === key.content) ? DUPLICATE : OK;
+    }
     if (key.kind === 'id') {
       if (this.ids.some(({ id }) => id === key.id)) return DUPLICATE;
       return greatestEventMs <= this.idFloor ? DEDUP_UNKNOWN : OK;
@@ -60,12 +65,13 @@ export class Dedup {
     return sequence <= boot.floor ? DEDUP_UNKNOWN : OK;
   }
 
-  remember(key: Key, event: Event, limits: IdLimits): void {
+  remember(key: Key, event: Event, limits: KeyLimits): void {
     if (key.kind === 'id') this.#rememberId(key.id, event, limits);
+    else if (key.kind === 'content') this.#rememberContent(key.content, event, limits);
     else this.#rememberSequence(key.bootId, key.sequence, event);
   }
 
-  #rememberId(id: string, event: Event, limits: IdLimits): void {
+  #rememberId(id: string, event: Event, limits: KeyLimits): void {
     const forget = () => {
       this.idFloor = Math.max(this.idFloor, this.ids.shift()!.eventMs);
     };
@@ -74,6 +80,14 @@ export class Dedup {
     while (isOld(this.ids[0])) forget();
     while (this.ids.length >= limits.idsPerDevice && this.ids.length > 0) forget();
     this.ids.push({ id, eventMs: event.greatestEventMs, logTimeMs: event.logTimeMs });
+  }
+
+  #rememberContent(content: string, { logTimeMs }: Event, limits: KeyLimits): void {
+    const isOld = (known: { readonly logTimeMs: number } | undefined) =>
+      known !== undefined && known.logTimeMs + limits.dedupHorizonMs < logTimeMs;
+    while (isOld(this.contents[0])) this.contents.shift();
+    while (this.contents.length >= Math.max(1, limits.contentsPerDevice)) this.contents.shift();
+    this.contents.push({ content, logTimeMs });
   }
 
   #rememberSequence(bootId: bigint, sequence: bigint, event: Event): void {

@@ -1,15 +1,17 @@
 /**
- * One device of a partition: what it remembers, its open windows by channel, its shadow and counts.
+ * One device of a partition: what it remembers, its sections by channel, clock,
+ * quality and counts.
  * Slots number devices in the order of registration.
  */
 import type { ReportedValue } from '../../../src/model/fact.ts';
-import type { Plan, PlanMetric } from '../../../src/model/plan.ts';
+import type { Plan } from '../../../src/model/plan.ts';
 import type { Identity } from '../../../src/model/record.ts';
+import { Clock } from './clock.ts';
 import type { Aliases } from './decode.ts';
 import { Dedup } from './dedup.ts';
+import { Quality } from './quality.ts';
 import type { Row } from './row.ts';
-import type { Value } from './validate.ts';
-import { Series } from './window.ts';
+import { Section } from './section.ts';
 
 /** Dead letters sent in the current log minute. */
 export interface Bucket {
@@ -22,8 +24,10 @@ export class Device {
   readonly identity: Identity;
   readonly dedup = new Dedup();
   aliases: Aliases = new Map();
+  readonly clock = new Clock();
+  readonly quality = new Quality();
   /** By channel id. */
-  readonly series = new Map<number, Series>();
+  readonly sections = new Map<number, Section>();
   readonly bucket: Bucket = { minute: -1, count: 0 };
   /** Reached or fired since a flush point last visited it. */
   unflushed = false;
@@ -37,7 +41,6 @@ export class Device {
   readings = 0n;
   rejected = 0n;
   duplicates = 0n;
-  readonly #shadow = new Map<string, { value: Value; eventMs: number }>();
 
   constructor(slot: number, identity: Identity) {
     this.slot = slot;
@@ -52,32 +55,24 @@ export class Device {
     this.unflushed = true;
   }
 
-  channelSeries(channelId: number): Series {
-    const series = this.series.get(channelId) ?? new Series();
-    this.series.set(channelId, series);
-    return series;
+  section(channelId: number): Section {
+    const section = this.sections.get(channelId) ?? new Section();
+    this.sections.set(channelId, section);
+    return section;
   }
 
-  /** (channel id, series) by channel id. */
-  sortedSeries(): [number, Series][] {
-    return [...this.series].sort(([left], [right]) => left - right);
-  }
-
-  report(channelId: number, metric: PlanMetric, value: Value, eventMs: number): void {
-    const place = `${channelId} ${metric.ordinal}`;
-    const before = this.#shadow.get(place);
-    if (before === undefined || eventMs >= before.eventMs) {
-      this.#shadow.set(place, { value, eventMs });
-    }
+  /** (channel id, section) by channel id. */
+  sortedSections(): [number, Section][] {
+    return [...this.sections].sort(([left], [right]) => left - right);
   }
 
   reported(plan: Plan): ReportedValue[] {
     const channels = plan.channels.toSorted((left, right) => left.id - right.id);
     return channels.flatMap((channel) =>
       channel.metrics.flatMap(({ ordinal, name, unit }) => {
-        const found = this.#shadow.get(`${channel.id} ${ordinal}`);
-        if (found === undefined) return [];
-        const { value, eventMs } = found;
+        const latest = this.sections.get(channel.id)?.series.get(ordinal)?.latest ?? null;
+        if (latest === null) return [];
+        const { value, eventMs } = latest;
         return [{ channel: channel.name, metric: name, unit, value, eventTimeMs: eventMs }];
       }),
     );
@@ -96,6 +91,8 @@ export class Device {
       readings: this.readings,
       rejected: this.rejected,
       duplicates: this.duplicates,
+      clock_offset_ms: BigInt(this.clock.offsetMs),
+      clock_drift_ppm: this.clock.driftPpm,
     };
   }
 }

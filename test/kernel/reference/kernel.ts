@@ -5,20 +5,23 @@
  */
 import { FLUSH_SEQUENCES } from '../../../assembly/shared/abi.ts';
 import type { LogChunk } from '../../../src/model/doors.ts';
-import type { Plan } from '../../../src/model/plan.ts';
+import type { Plan, PlanChannel, PlanWindow } from '../../../src/model/plan.ts';
 import type { LogPosition } from '../../../src/model/record.ts';
 import { chunkMessages, type LogMessage } from '../../../src/wire/chunk.ts';
+import type { Change } from './alert.ts';
 import type { Device } from './device.ts';
 import { Ledger } from './ledger.ts';
 import { readMessage } from './message.ts';
 import { Output } from './output.ts';
 import { chainPlanHash, NO_PLAN } from './plan.ts';
 import { applyRecord, malformedMessage } from './record.ts';
-import { aggregateRow, expiresAt, windowContent } from './row.ts';
-import type { Cell, Series } from './window.ts';
+import { aggregateRow, alertRow, expiresAt, windowContent } from './row.ts';
+import type { Moment, Section } from './section.ts';
+import { type Emission, shapeOf } from './window.ts';
 
 /** Two ticks: after a longer silence of the log the idle timers start again. */
 const LOG_GAP_MS = 2_000;
+const MINUTE_MS = 60_000;
 const LEDGER_BLOCK_BITS = 16n;
 const NS_PER_MS = 1_000_000n;
 
@@ -48,6 +51,8 @@ export class ReferenceKernel {
   /** `sequence/index` of records that must not be applied. */
   readonly skips = new Set<string>();
   readonly devices: Device[] = [];
+  /** The dictionary of the partition. */
+  readonly texts = new Set<string>();
   /** Dead letters of records without a registered device. */
   readonly bucket = { minute: -1, count: 0 };
   /** Of the message being applied. */
@@ -55,6 +60,8 @@ export class ReferenceKernel {
   logMs = 0;
   sampleOrdinal = 0;
   #fragmentOrdinal = 0;
+  /** Of the last flush point that looked for rows of quality. */
+  #qualityMinute = Number.NEGATIVE_INFINITY;
 
   constructor(options: ReferenceOptions) {
     this.options = options;
@@ -111,50 +118,121 @@ export class ReferenceKernel {
   #fireTimers(): void {
     const due = this.devices
       .flatMap((device) =>
-        device.sortedSeries().map(([channelId, series]) => {
+        device.sortedSections().map(([channelId, section]) => {
           const { idleMs } = this.#channel(channelId);
-          const deadline = Math.max(series.lastLogTimeMs, this.idleFloor) + idleMs;
-          return { device, channelId, series, deadline };
+          const deadline = Math.max(section.lastLogTimeMs, this.idleFloor) + idleMs;
+          return { device, channelId, section, deadline };
         }),
       )
-      .filter(({ series, deadline }) => series.unfired && deadline <= this.logClock)
+      .filter(({ section, deadline }) => section.unfired && deadline <= this.logClock)
       .sort((left, right) => left.deadline - right.deadline);
-    for (const { device, channelId, series } of due) {
-      series.fire(
-        () => true,
-        (cell) => this.emitWindow(device, channelId, series, cell),
-      );
+    for (const { device, channelId, section } of due) {
+      section.fireIdle(this.moment(device, channelId, section));
     }
   }
 
-  nextFragment(): bigint {
-    const fragment = (this.sequence << 16n) | BigInt(this.#fragmentOrdinal);
-    this.#fragmentOrdinal += 1;
-    return fragment;
+  /** What a section may ask of the kernel while something happens to it. */
+  moment(device: Device, channelId: number, section: Section): Moment {
+    const channel = this.#channel(channelId);
+    return {
+      ...{ logClock: this.logClock, logMs: this.logMs, channel },
+      emit: (window, emission) => {
+        device.unflushed = true;
+        const known = channel.windows.find((each) => shapeOf(each) === shapeOf(window));
+        // Without rows and facts once the plan has dropped the window.
+        if (known !== undefined) this.#emitWindow({ device, channel, section }, known, emission);
+      },
+      nextFragment: () => {
+        const fragment = (this.sequence << 16n) | BigInt(this.#fragmentOrdinal);
+        this.#fragmentOrdinal += 1;
+        return fragment;
+      },
+    };
   }
 
-  emitWindow(device: Device, channelId: number, series: Series, cell: Cell): void {
-    const channel = this.#channel(channelId);
+  #emitWindow(
+    of: { device: Device; channel: PlanChannel; section: Section },
+    { name, retentionMs }: PlanWindow,
+    emission: Emission,
+  ): void {
     const { version, number } = this.output.nextVersion();
+    const { watermarkMs } = of.section;
     const fact = {
-      ...windowContent(cell, channel, { identity: device.identity, series }),
+      ...windowContent(emission, of.channel),
+      identity: of.device.identity,
+      window: name,
+      // Before the first sample has moved it.
+      watermarkMs: watermarkMs === Number.NEGATIVE_INFINITY ? 0 : watermarkMs,
       version,
       partition: this.options.partition,
       logTimeMs: this.logClock,
     };
-    const { name, retentionMs } = channel.windows[cell.window]!;
-    const expires = expiresAt(cell.start, retentionMs);
+    const expires = expiresAt(emission.start, retentionMs);
     this.output.row(`agg_${name}`, aggregateRow(fact, number, expires));
     this.output.facts.push(fact);
-    device.unflushed = true;
+  }
+
+  emitAlert(device: Device, channel: PlanChannel, { alert, raised, cleared }: Change): void {
+    const { version, number } = this.output.nextVersion();
+    const metric = channel.metrics.find(({ ordinal }) => ordinal === alert.metric)!;
+    const fact = {
+      ...{ kind: 'alert' as const, identity: device.identity, channel: channel.name },
+      ...{ rule: alert.name, severity: alert.severity, metric: metric.name, unit: metric.unit },
+      active: cleared === null,
+      raisedAtMs: raised.at.eventMs,
+      raisedSequence: raised.at.sequence,
+      raisedOrdinal: raised.at.sampleOrdinal,
+      ...{ sinceMs: raised.sinceMs, value: raised.value, peak: raised.peak },
+      clearedAtMs: cleared?.eventMs ?? null,
+      clearedValue: cleared?.value ?? null,
+      ...{ version, partition: this.options.partition, logTimeMs: this.logClock },
+    };
+    const expires = expiresAt(fact.raisedAtMs, this.plan.alertRetentionMs);
+    this.output.row('alerts', alertRow(fact, number, expires));
+    this.output.facts.push(fact);
+  }
+
+  /** A record reaches a device: what was counted in an earlier minute is told first. */
+  reach(device: Device): void {
+    const minute = this.#minute();
+    const { quality } = device;
+    if (quality.minute !== null && quality.minute < minute) this.#emitQuality(device);
+    quality.counts = this.plan.quality;
+    if (this.plan.quality) quality.minute = minute;
+    device.reach(this.logClock);
+  }
+
+  #minute(): number {
+    return Math.floor(this.logClock / MINUTE_MS);
+  }
+
+  #passQuality(): void {
+    const minute = this.#minute();
+    if (minute <= this.#qualityMinute) return;
+    this.#qualityMinute = minute;
+    for (const device of this.devices) {
+      if (device.quality.minute !== null && device.quality.minute < minute) {
+        this.#emitQuality(device);
+      }
+    }
+  }
+
+  #emitQuality({ identity, quality }: Device): void {
+    const minuteMs = quality.minute! * MINUTE_MS;
+    this.output.row('quality_1m', {
+      ...{ ...identity, minute: minuteMs, partition: this.options.partition },
+      ...{ version: this.output.nextVersion().number, is_deleted: 0 },
+      ...quality.take(),
+      log_time: this.logClock,
+      expires_at: expiresAt(minuteMs, this.plan.qualityRetentionMs),
+    });
   }
 
   #flush(): void {
+    this.#passQuality();
     for (const device of this.devices.filter(({ unflushed }) => unflushed)) {
-      for (const [channelId, series] of device.sortedSeries()) {
-        series.flush(this.#channel(channelId), (cell) =>
-          this.emitWindow(device, channelId, series, cell),
-        );
+      for (const [channelId, section] of device.sortedSections()) {
+        section.flush(this.moment(device, channelId, section));
       }
       const isDue =
         device.lastShadowMs === null ||
@@ -203,6 +281,6 @@ export class ReferenceKernel {
 }
 
 function hasSomethingOpen(device: Device): boolean {
-  if (device.changed) return true;
-  return [...device.series.values()].some(({ unfired, dirty }) => unfired || dirty);
+  if (device.changed || device.quality.minute !== null) return true;
+  return [...device.sections.values()].some(({ unfired, dirty }) => unfired || dirty);
 }

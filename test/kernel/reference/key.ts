@@ -4,12 +4,18 @@
  */
 import { EVENT_ID_BYTES_MAX } from '../../../assembly/shared/abi.ts';
 
-export type Key =
+/** A key that the record carries. */
+export type SentKey =
   /** Exact bytes, as latin1 text so that they can be compared and used in a Map. */
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'boot'; readonly bootId: bigint; readonly sequence: bigint };
 
-export type KeyField = Key | null | 'invalid';
+export type Key =
+  | SentKey
+  /** Of a record without key: what it says, where. The kernel keeps a digest of it. */
+  | { readonly kind: 'content'; readonly content: string };
+
+export type KeyField = SentKey | null | 'invalid';
 
 const UINT64_END = 1n << 64n;
 
@@ -20,6 +26,10 @@ export function idKey(bytes: Uint8Array): KeyField {
 
 export function bootKey(bootId: bigint, sequence: bigint): KeyField {
   return sequence === 0n ? 'invalid' : { kind: 'boot', bootId, sequence };
+}
+
+export function contentKey(channelId: number, payload: Uint8Array): Key {
+  return { kind: 'content', content: `${channelId} ${Buffer.from(payload).toString('latin1')}` };
 }
 
 /** Headers of a native publish: raw "NATS/1.0\r\nName: value\r\n…\r\n\r\n". */

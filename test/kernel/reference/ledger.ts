@@ -14,6 +14,7 @@ export type State =
   | 'dedup_unknown'
   | 'too_late'
   | 'rejected'
+  | 'filtered'
   | 'skipped';
 
 export class Ledger {

@@ -2,13 +2,14 @@
  * Rows as plain objects, column name → value, as src/model/table.ts names them: bigint for 64 and
  * 128 bits, milliseconds for DateTime64, seconds for DateTime. And the facts of the same content.
  */
-import type { MetricAggregate, WindowFact } from '../../../src/model/fact.ts';
+import type { AlertFact, MetricAggregate, WindowFact } from '../../../src/model/fact.ts';
 import type { PlanChannel } from '../../../src/model/plan.ts';
-import type { Identity } from '../../../src/model/record.ts';
+import { shown } from './accumulator.ts';
 import type { Value } from './validate.ts';
-import type { Cell, Series } from './window.ts';
+import type { Emission, Metrics } from './window.ts';
 
-export type RowValue = Value | string | readonly (number | bigint | string)[];
+type Element = number | bigint | string;
+export type RowValue = Value | readonly (Element | readonly Element[])[];
 export type Row = Readonly<Record<string, RowValue>>;
 
 const FOR_EVER = 4_294_967_295;
@@ -19,13 +20,25 @@ export function expiresAt(timeMs: number, retentionMs: number): number {
   return Math.min(FOR_EVER, Math.max(0, Math.ceil((timeMs + retentionMs) / 1000)));
 }
 
-export function metricAggregates(cell: Cell, channel: PlanChannel): MetricAggregate[] {
+function metricAggregates(metrics: Metrics, channel: PlanChannel): MetricAggregate[] {
   return channel.metrics.flatMap(({ ordinal, name, unit }) => {
-    const found = cell.metrics.get(ordinal);
-    if (found === undefined) return [];
-    const { compensation, ...aggregate } = found;
-    return [{ metric: name, unit, ...aggregate, sum: found.sum + compensation }];
+    const found = metrics.get(ordinal);
+    return found === undefined ? [] : [{ metric: name, unit, ...shown(found) }];
   });
+}
+
+/** The content of a window as it is emitted now. */
+export function windowContent(emission: Emission, channel: PlanChannel) {
+  const { start, end, fragment, revision, deleted, metrics } = emission;
+  return {
+    kind: 'window' as const,
+    channel: channel.name,
+    windowStartMs: start,
+    windowEndMs: end,
+    windowMs: end - start,
+    ...{ fragment, revision, deleted },
+    metrics: metricAggregates(metrics, channel),
+  };
 }
 
 export function aggregateRow(fact: WindowFact, version: bigint, expires: number): Row {
@@ -37,7 +50,7 @@ export function aggregateRow(fact: WindowFact, version: bigint, expires: number)
     window_start: fact.windowStartMs,
     fragment: fact.fragment,
     version,
-    is_deleted: 0,
+    is_deleted: fact.deleted ? 1 : 0,
     metric: of('metric'),
     count: of('count').map(BigInt),
     sum: of('sum'),
@@ -51,31 +64,39 @@ export function aggregateRow(fact: WindowFact, version: bigint, expires: number)
     last_sequence: of('lastSequence'),
     mean: of('mean'),
     m2: of('m2'),
+    score: of('score'),
+    integral: of('integral'),
+    bin: of('sketch').map((sketch) => sketch?.keys ?? []),
+    bin_count: of('sketch').map((sketch) => sketch?.counts ?? []),
     revision: fact.revision,
     watermark: fact.watermarkMs,
     log_time: fact.logTimeMs,
+    window_end: fact.windowEndMs,
     partition: fact.partition,
     expires_at: expires,
   };
 }
 
-/** The content of a window as it is emitted now. */
-export function windowContent(
-  cell: Cell,
-  channel: PlanChannel,
-  source: { identity: Identity; series: Series },
-) {
-  const window = channel.windows[cell.window]!;
+export function alertRow(fact: AlertFact, version: bigint, expires: number): Row {
   return {
-    kind: 'window' as const,
-    identity: source.identity,
-    channel: channel.name,
-    window: window.name,
-    windowStartMs: cell.start,
-    windowMs: window.lengthMs,
-    fragment: cell.fragment,
-    revision: cell.revision,
-    watermarkMs: source.series.watermarkMs,
-    metrics: metricAggregates(cell, channel),
+    ...fact.identity,
+    channel: fact.channel,
+    rule: fact.rule,
+    raised_at: fact.raisedAtMs,
+    raised_sequence: fact.raisedSequence,
+    raised_ordinal: fact.raisedOrdinal,
+    version,
+    is_deleted: 0,
+    severity: fact.severity,
+    metric: fact.metric,
+    active: fact.active,
+    value: fact.value,
+    peak: fact.peak,
+    since: fact.sinceMs,
+    cleared_at: fact.clearedAtMs ?? 0,
+    cleared_value: fact.clearedValue ?? 0,
+    log_time: fact.logTimeMs,
+    partition: fact.partition,
+    expires_at: expires,
   };
 }
