@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { runJourney } from './journey.ts';
+import { kernelCommand } from './kernel/command.ts';
 
 const program = new Command('bench').description('the benchmark harness of Millrace');
 
@@ -24,5 +25,7 @@ program
     else for (const [name, value] of Object.entries(measurement)) console.log(`${name}: ${value}`);
     process.exit(0);
   });
+
+program.addCommand(kernelCommand());
 
 await program.parseAsync();
