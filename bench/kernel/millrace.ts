@@ -12,8 +12,8 @@ import {
   type KernelMemory,
   loadKernel,
 } from '../../src/kernel/binary.ts';
+import { planImage } from '../../src/kernel/image/plan-image.ts';
 import { type Names, namesOf, OutputReader } from '../../src/kernel/output.ts';
-import { planImage } from '../../src/kernel/plan-image.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { Group } from './corpus.ts';
 import { PARTITION } from './shape.ts';
