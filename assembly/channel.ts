@@ -134,10 +134,14 @@ export function channelRuleCount(channel: usize): u32 {
 export function channelAlertCount(channel: usize): u32 {
   return load<u32>(channel, P.CHANNEL_ALERT_COUNT_AT);
 }
-/** Some reading is judged by rate, sameness or a rule. */
+/** Some reading is judged by rate, sameness or a rule, or is a text. */
 @inline
 export function channelJudgesState(channel: usize): bool {
   return load<u32>(channel, P.CHANNEL_JUDGES_STATE_AT) != 0;
+}
+@inline
+export function channelHasTexts(channel: usize): bool {
+  return (load<u32>(channel, P.CHANNEL_JUDGES_STATE_AT) & P.JUDGES_TEXTS) != 0;
 }
 /** Decode program of the formats that have one, 0 = none. */
 @inline

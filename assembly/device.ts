@@ -2,7 +2,8 @@
  * Devices: one compact block each, and the index that finds them. A block holds everything the
  * partition knows of a device, packed without gaps, so that its bytes depend on the log alone:
  *
- *   ┌ Device ┬ identity ┬ boots (boot.ts) ┬ id ring (ring.ts) ┬ channels by id (channel.ts) ┐
+ *   ┌ Device ┬ identity ┬ boots (boot.ts) ┬ id ring (ring.ts) ┬ contents (judge/content.ts)
+ *   ┬ aliases (judge/alias.ts) ┬ quality (judge/quality.ts) ┬ channels by id (series.ts) ┐
  *
  * Parts grow by `insertBytes`, which moves what lies behind (and, when the block is full, the
  * block): addresses into a block are stale after it, offsets in front of the place are not.
@@ -10,6 +11,7 @@
 import {
   INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, setMark, slotAt,
 } from './memory';
+import { NO_SPARK_SEQUENCE } from './decoded';
 import { poolAllocate, poolFits, poolFree, poolRoom } from './pool';
 import { equalBytes, nameHash } from './text';
 
@@ -36,6 +38,20 @@ export class Device {
   ringCount: u32;
   ringHead: u32;
   ringStride: u32;
+  /** Of contents, aliases and quality together. */
+  partsBytes: u32;
+  contentCapacity: u32;
+  contentCount: u32;
+  contentHead: u32;
+  aliasCount: u32;
+  qualityBytes: u32;
+  /** Sparkplug's seq of the next record, NO_SPARK_SEQUENCE while unknown. */
+  sparkNext: u32;
+  zero: u32;
+  // Clock model (judge/clock.ts): NONE while there is none.
+  clockBucket: i64;
+  clockLeast: i64;
+  clockBefore: i64;
   letterCount: u64;
   letterMinute: i64;
   firstSeen: i64;
@@ -73,8 +89,12 @@ export function ringOf(device: Device): usize {
   return bootsOf(device) + device.bootsBytes;
 }
 @inline
-export function channelsOf(device: Device): usize {
+export function partsOf(device: Device): usize {
   return ringOf(device) + device.ringBytes;
+}
+@inline
+export function channelsOf(device: Device): usize {
+  return partsOf(device) + device.partsBytes;
 }
 
 @inline
@@ -188,6 +208,9 @@ export function registerDevice(identity: usize, bytes: u32): u32 {
   device.lastShadow = NONE;
   device.bootFloor = NONE;
   device.idFloor = NONE;
+  device.clockLeast = NONE;
+  device.clockBefore = NONE;
+  device.sparkNext = NO_SPARK_SEQUENCE;
   device.firstSeen = durable().logClock;
   memory.copy(identityOf(device), identity, bytes);
   durable().deviceCount = c.deviceCount;

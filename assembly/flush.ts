@@ -5,6 +5,7 @@
  */
 import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
 import { MARK_FLUSH, NONE, clearMark, control, durable, nextMarked } from './memory';
+import { flushQuality, qualityPending } from './judge/quality';
 import { planChannelById, planShadowIntervalMs } from './plan';
 import { rowsFull, stageDevice, stageLedger } from './rows';
 import { Section, sectionAt } from './series';
@@ -14,6 +15,7 @@ import { turnOf } from './work';
 
 /** Goes on at the turn's flush cursors; false when an output region is full. */
 export function flushDevices(): bool {
+  if (!flushQuality()) return false;
   const turn = turnOf();
   const c = control();
   for (;;) {
@@ -64,7 +66,7 @@ function shadowDue(device: Device): bool {
 
 /** True when only a tick would bring something out: windows, shadows or the ledger's row. */
 export function needsTicks(): bool {
-  if (durable().blockChanged != 0 || timersPending()) return true;
+  if (durable().blockChanged != 0 || timersPending() || qualityPending()) return true;
   const c = control();
   let slot = nextMarked(MARK_FLUSH, 0);
   while (slot < c.deviceCount) {

@@ -32,6 +32,12 @@ function addTo(table: usize, status: i32, count: u32): void {
   store<u64>(at, load<u64>(at) + count);
 }
 
+/** Counts a record whose kind says that it holds nothing to store. */
+export function countFiltered(): void {
+  durable().recordsIn++;
+  durable().filtered++;
+}
+
 /** Counts a record by its lowest status and by how many of its readings were stored. */
 export function countRecord(status: i32, stored: u32): void {
   const d = durable();

@@ -102,6 +102,17 @@ export class Control {
   exportAll: u32;
   exportDone: u32;
   importSeen: u32;
+  // Texts of the partition (judge/dictionary.ts): table and page, and up to where they are saved.
+  texts: usize;
+  textCapacity: u32;
+  textCount: u32;
+  textSeed: u64;
+  textPageAt: usize;
+  textPageEnd: usize;
+  textsSaved: u32;
+  textsCaptured: u32;
+  exportText: u32;
+  zero2: u32;
 }
 
 /** The partition header: state, hashed and checkpointed. Multiples of 8 bytes, no padding. */
@@ -115,6 +126,10 @@ export class Durable {
   deviceCount: u64;
   letterMinute: i64;
   letterCount: u64;
+  /** Texts in the dictionary: its last id. */
+  textCount: u64;
+  /** Log minute of the last flush point that looked for quality of earlier minutes. */
+  qualityMinute: i64;
   // The ledger block being counted.
   block: u64;
   /** 1: changed since its row was last emitted. */
@@ -135,7 +150,7 @@ export class Durable {
   samplesStored: u64;
   // Then STATUS_COUNT × records u64 and STATUS_COUNT × readings u64.
 }
-export const DURABLE_RECORDS_AT: usize = 192;
+export const DURABLE_RECORDS_AT: usize = 208;
 export const DURABLE_READINGS_AT: usize = DURABLE_RECORDS_AT + STATUS_COUNT * 8;
 export const DURABLE_BYTES: usize = DURABLE_READINGS_AT + STATUS_COUNT * 8;
 
@@ -156,6 +171,9 @@ export const HEAP_BYTES: usize = 16;
 export const MARK_FLUSH: u32 = 0;
 export const MARK_CHANGED: u32 = 1;
 export const MARK_CAPTURED: u32 = 2;
+/** The device has counters of a minute of quality. */
+export const MARK_QUALITY: u32 = 3;
+export const MARK_COUNT: u32 = 4;
 
 @inline export function control(): Control { return changetype<Control>(CONTROL_AT); }
 @inline export function durable(): Durable { return changetype<Durable>(DURABLE_AT); }
@@ -221,7 +239,7 @@ export function layOut(memoryBytes: usize): usize {
   c.heap = c.index + indexSize * INDEX_BYTES;
   c.marks = alignUp(c.heap + slotsMax * HEAP_BYTES, 64);
   c.markBytes = <u32>((slotsMax + 64) >> 3) & ~7;
-  return alignUp(c.marks + 3 * <usize>c.markBytes, 4096);
+  return alignUp(c.marks + <usize>MARK_COUNT * c.markBytes, 4096);
 }
 
 /** That the classes above lie as the host believes; folds to a constant. */

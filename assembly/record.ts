@@ -14,9 +14,20 @@ import {
 } from './device';
 import { decodeRecord } from './decode/decode';
 import {
-  Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
+  DECODED_FILTERED, Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
 } from './decoded';
-import { countRecord } from './ledger';
+import { channelContentDedup, channelFormat, channelHasTexts } from './channel';
+import {
+  aliasGrowth, aliasesOf, missedBefore, rememberAliases,
+} from './judge/alias';
+import {
+  contentGrowth, judgeContent, keyByContent, rememberContent,
+} from './judge/content';
+import { textGrowth } from './judge/dictionary';
+import {
+  countKey, countMissing, countsQuality, openQuality, qualityGrowth,
+} from './judge/quality';
+import { countFiltered, countRecord } from './ledger';
 import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
 import {
   planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel,
@@ -24,11 +35,13 @@ import {
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
 import { sectionGrowth } from './series';
-import { ID_BYTES_MAX, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX } from './shared/abi';
+import {
+  FORMAT_SPARKPLUG, ID_BYTES_MAX, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX,
+} from './shared/abi';
 import { SKIP_BYTES } from './shared/control';
 import * as S from './shared/status';
 import {
-  KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, situationOf, turnOf,
+  KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, situationOf, turnOf,
 } from './work';
 
 /** What `openRecord` gives. */
@@ -48,6 +61,9 @@ export function clearRecord(record: Record): void {
   record.metric = NO_METRIC;
   record.stored = 0;
   record.rejected = 0;
+  record.filtered = 0;
+  record.suspects = 0;
+  record.ruleSuspects = 0;
 }
 
 /** Keeps the lowest status and the first place that has it. */
@@ -136,11 +152,12 @@ export function openRecord(record: Record): i32 {
   }
   judgePayload(record);
   if (isNew && !registerFits()) return RECORD_NO_MEMORY;
-  if (record.status == S.OK && !roomFits(record, isNew)) return RECORD_NO_MEMORY;
+  if (!roomFits(record, isNew)) return RECORD_NO_MEMORY;
   if (isNew) record.slot = <i32>registerDevice(identityScratch(), record.identityBytes);
   reach(record);
   if (record.status == S.OK) judgeKey(record);
-  if (record.status == S.OK) return RECORD_SAMPLES;
+  if (record.status == S.OK) passDedup(record);
+  if (record.status == S.OK && record.filtered == 0) return RECORD_SAMPLES;
   closeRecord(record);
   return RECORD_DONE;
 }
@@ -169,6 +186,10 @@ function judgePayload(record: Record): void {
   situation.kindBytes = record.kindBytes;
   situation.aliasesAt = 0;
   situation.aliasCount = 0;
+  if (channelFormat(record.channel) == FORMAT_SPARKPLUG && record.slot >= 0) {
+    situation.aliasesAt = aliasesOf(deviceOf(record.slot));
+    situation.aliasCount = deviceOf(record.slot).aliasCount;
+  }
   decodeRecord(
     plan, record.channel, record.payloadAt, record.payloadBytes, DECODED_AT,
     changetype<usize>(situation),
@@ -184,16 +205,34 @@ function judgePayload(record: Record): void {
   record.idBytes = decoded.idBytes;
   record.bootId = decoded.bootId;
   record.sequence = decoded.sequence;
+  if (record.keyKind != KEY_NONE || record.status != S.OK) return;
+  if (channelContentDedup(record.channel) && hasOwnTimes(decoded)) keyByContent(record);
+}
+
+/** Every sample, and there is one, has a well-formed time of its own. */
+function hasOwnTimes(decoded: Decoded): bool {
+  for (let i: u32 = 0; i < decoded.sampleCount; i++) {
+    const sample = sampleAt(DECODED_AT, i);
+    if (sample.timeKind != TIME_PRESENT || sample.status == S.TIME_MALFORMED) return false;
+  }
+  return decoded.sampleCount > 0;
 }
 
 /** True when everything that the record may add to its device's block surely fits. */
 function roomFits(record: Record, isNew: bool): bool {
-  const samples = decodedAt(DECODED_AT).sampleCount;
   const device = isNew ? changetype<Device>(0) : deviceOf(record.slot);
-  let growth = sectionGrowth(device, record.channel, samples, OPEN_WINDOWS_MAX);
-  if (record.keyKind == KEY_BOOT) growth += BOOT_GROWTH;
-  if (record.keyKind == KEY_EVENT_ID) {
-    growth += ringGrowth(device, record.idBytes);
+  let growth = qualityGrowth(device);
+  if (record.status == S.OK) {
+    const samples = decodedAt(DECODED_AT).sampleCount;
+    growth += sectionGrowth(device, record.channel, samples, OPEN_WINDOWS_MAX) + aliasGrowth();
+    if (record.keyKind == KEY_BOOT) growth += BOOT_GROWTH;
+    else if (record.keyKind == KEY_EVENT_ID) growth += ringGrowth(device, record.idBytes);
+    else if (record.keyKind == KEY_CONTENT) growth += contentGrowth(device);
+    if (channelHasTexts(record.channel)) {
+      const texts = textGrowth();
+      if (texts < 0) return false;
+      growth += texts;
+    }
   }
   return growthFits(isNew ? REGISTER_BYTES : device.bytes, growth);
 }
@@ -205,6 +244,7 @@ function reach(record: Record): void {
   device.lastSeen = durable().logClock;
   unvisited(device, DEVICE_UNVISITED | DEVICE_UNPUBLISHED);
   touchDevice(record.slot);
+  if (countsQuality()) openQuality(record.slot, record.status == S.OK);
 }
 
 function judgeKey(record: Record): void {
@@ -215,8 +255,22 @@ function judgeKey(record: Record): void {
     status = judgeBoot(device, record.bootId, record.sequence, record.event);
   } else if (record.keyKind == KEY_EVENT_ID) {
     status = judgeId(device, record.idAt, record.idBytes, record.event);
+  } else if (record.keyKind == KEY_CONTENT) {
+    status = judgeContent(device, record.bootId, record.sequence);
   }
+  if (record.keyKind != KEY_NONE && countsQuality()) countKey(device, status != S.DUPLICATE);
   if (status != S.OK) note(record, status, 0, NO_METRIC);
+}
+
+/** What a record that is no duplicate changes before its samples are looked at. */
+function passDedup(record: Record): void {
+  const decoded = decodedAt(DECODED_AT);
+  if ((decoded.flags & DECODED_FILTERED) != 0) record.filtered = 1;
+  if (channelFormat(record.channel) != FORMAT_SPARKPLUG) return;
+  rememberAliases(record.slot, record.channel);
+  if (!countsQuality()) return;
+  const device = deviceOf(record.slot);
+  countMissing(device, missedBefore(device));
 }
 
 function greatestEvent(record: Record, decoded: Decoded): i64 {
@@ -232,6 +286,10 @@ function greatestEvent(record: Record, decoded: Decoded): i64 {
 
 /** The record's end: its key, its place in the ledger, its device's counts, its dead letter. */
 export function closeRecord(record: Record): void {
+  if (record.filtered != 0) {
+    countFiltered();
+    return;
+  }
   if (record.stored > 0) {
     remember(record);
     // A sample that was refused but had no readings takes nothing from the record.
@@ -252,6 +310,8 @@ function remember(record: Record): void {
     rememberBoot(record.slot, record.bootId, record.sequence, record.event);
   } else if (record.keyKind == KEY_EVENT_ID) {
     rememberId(record.slot, record.idAt, record.idBytes, record.event);
+  } else if (record.keyKind == KEY_CONTENT) {
+    rememberContent(record.slot, record.bootId, record.sequence);
   }
 }
 

@@ -8,9 +8,11 @@
  */
 import {
   channelId, channelMetricCount, channelRetentionMs, channelTable, channelWindowCount, metricAt,
-  metricName, metricNameBytes, windowLengthMs, windowRetentionMs, windowTable,
+  metricKind, metricName, metricNameBytes, windowLengthMs, windowRetentionMs, windowTable,
 } from './channel';
 import { Device, identityOf } from './device';
+import { clockDrift, clockOffset } from './judge/clock';
+import { textPlace } from './judge/dictionary';
 import {
   DURABLE_AT, DURABLE_BYTES, NONE, OUTPUT_BYTES, OUTPUT_RESERVE, STAGE_AT, STAGE_BYTES,
   STAGE_RESERVE, STAGE_TABLES_AT, control, durable,
@@ -22,7 +24,7 @@ import {
 import {
   Accumulator, Cell, Section, accumulatorAt, latestAt, sectionAt, windowStateAt,
 } from './series';
-import { DEAD_LETTER_SAMPLE_BYTES } from './shared/abi';
+import { DEAD_LETTER_SAMPLE_BYTES, KIND_TEXT } from './shared/abi';
 import * as C from './shared/control';
 import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
@@ -77,7 +79,7 @@ export function rowsFull(): bool {
 }
 
 /** A new last row of the table; `extra`: by how much its sealed form may be larger than the row. */
-function addRow(table: u32, bytes: u32, extra: u32): usize {
+export function addRow(table: u32, bytes: u32, extra: u32): usize {
   const turn = turnOf();
   const size = (bytes + 7) & ~7;
   const row = STAGE_AT + turn.stageUsed;
@@ -100,6 +102,10 @@ function addRow(table: u32, bytes: u32, extra: u32): usize {
   return row;
 }
 
+/** What is staged may take so much more as a block. */
+@inline
+export function sealMore(bytes: u32): void { turnOf().sealBytes += bytes; }
+
 function headBytes(table: u32): u32 {
   const plan = control().plan;
   const columns = planTableColumnCount(plan, table);
@@ -108,7 +114,7 @@ function headBytes(table: u32): u32 {
   return bytes;
 }
 
-function addFact(row: usize, kind: u32): void {
+export function addFact(row: usize, kind: u32): void {
   const turn = turnOf();
   const c = control();
   store<u32>(row, kind, C.ROW_KIND_AT);
@@ -245,8 +251,8 @@ export function stageDevice(device: Device): void {
   store<u32>(row, turn.emissionOrdinal++, C.DEVICE_ROW_ORDINAL_AT);
   store<u32>(row, count, C.DEVICE_ROW_REPORTED_COUNT_AT);
   store<u32>(row, identityAt, C.DEVICE_ROW_IDENTITY_AT);
-  store<i64>(row, 0, C.DEVICE_ROW_CLOCK_OFFSET_AT);
-  store<f64>(row, 0, C.DEVICE_ROW_CLOCK_DRIFT_AT);
+  store<i64>(row, clockOffset(device), C.DEVICE_ROW_CLOCK_OFFSET_AT);
+  store<f64>(row, clockDrift(device), C.DEVICE_ROW_CLOCK_DRIFT_AT);
   let at = row + C.DEVICE_ROW_REPORTED_AT;
   for (let i: u32 = 0; i < device.channelCount; i++) {
     at += reported(sectionAt(device, i), at) * C.REPORTED_BYTES;
@@ -258,6 +264,7 @@ export function stageDevice(device: Device): void {
 /** Counts a channel's latest values, and writes them when `at` is not 0. */
 function reported(sectionAt: usize, at: usize): u32 {
   const section = changetype<Section>(sectionAt);
+  const channel = planChannelById(control().plan, section.channel);
   let count: u32 = 0;
   for (let i: u32 = 0; i < section.metricCount; i++) {
     const latest = latestAt(sectionAt, i);
@@ -266,7 +273,8 @@ function reported(sectionAt: usize, at: usize): u32 {
     if (at == 0) continue;
     store<u32>(at, section.channel);
     store<u32>(at, i, 4);
-    store<u64>(at, latest.bits, 8);
+    const isText = metricKind(metricAt(channel, i)) == KIND_TEXT;
+    store<u64>(at, isText ? textPlace(<u32>latest.bits) : latest.bits, 8);
     store<i64>(at, latest.eventTime, 16);
     at += C.REPORTED_BYTES;
   }

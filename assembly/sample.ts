@@ -1,23 +1,36 @@
 /**
- * The samples of a decoded record: judged by their times and completeness, then stored reading by
- * reading. One sample is one unit of work: what it stages is bounded (memory.ts, STAGE_RESERVE).
+ * The samples of a decoded record: judged by their times and completeness, their readings by the
+ * device's state (judge/), then stored. One sample is one unit of work: what it stages is bounded
+ * (memory.ts, STAGE_RESERVE).
  */
 import {
-  channelAgePolicy, channelClockPolicy, channelLatenessMs, channelMaxAgeMs, channelMaxClockSkewMs,
-  channelRetentionMs, channelTimeRequired,
+  channelAgePolicy, channelClockPolicy, channelJudgesState, channelLatenessMs, channelMaxAgeMs,
+  channelMaxClockSkewMs, channelRetentionMs, channelTimelyMs, channelTimeRequired,
 } from './channel';
-import { Reading, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt } from './decoded';
-import { deviceOf } from './device';
+import {
+  Reading, SAMPLE_HISTORICAL, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt,
+} from './decoded';
+import { Device, deviceOf } from './device';
+import { watchReading } from './judge/alert';
+import { doubleOf, judgeReadings } from './judge/check';
+import { correctedTime, learnClock } from './judge/clock';
+import { textBytes } from './judge/dictionary';
+import {
+  Quality, countReadings, countStoredSample, countTime, countsQuality, qualityOf,
+} from './judge/quality';
+import { scoreReading } from './judge/score';
+import { COLUMN_LENGTH_BYTES } from './judge/text-column';
 import { countRejected, countStored } from './ledger';
-import { DECODED_AT, NONE, durable } from './memory';
+import { DECODED_AT, NONE, durable, readingScoreAt } from './memory';
 import { closeRecord, note } from './record';
 import {
-  SAMPLE_ROW_FLAGS_AT, SAMPLE_ROW_ORDINAL_AT, SAMPLE_ROW_PRESENCE_AT, SAMPLE_ROW_VALUES_AT,
-  rowsFull, stageSample,
+  SAMPLE_ROW_DEVICE_TIME_AT, SAMPLE_ROW_FLAGS_AT, SAMPLE_ROW_ORDINAL_AT, SAMPLE_ROW_PRESENCE_AT,
+  SAMPLE_ROW_VALUES_AT, rowsFull, sealMore, stageSample,
 } from './rows';
 import { Section, conform, latestAt } from './series';
 import {
-  FLAG_LATE, FLAG_PARTLY, FLAG_TIME_RECEIVED, FLAG_UNJUDGED_TIME, POLICY_REJECT,
+  FLAG_HISTORICAL, FLAG_LATE, FLAG_PARTLY, FLAG_SUSPECT, FLAG_TIME_CORRECTED, FLAG_TIME_RECEIVED,
+  FLAG_UNJUDGED_TIME, KIND_TEXT, POLICY_ACCEPT, POLICY_CORRECT, POLICY_REJECT, SCORE_NONE,
 } from './shared/abi';
 import * as S from './shared/status';
 import { scheduleDevice } from './timer';
@@ -40,9 +53,12 @@ export function applySamples(record: Record): bool {
 
 function applySample(record: Record, index: u32): void {
   const sample = sampleAt(DECODED_AT, index);
-  const present = sample.timeKind == TIME_PRESENT;
-  const event = present ? sample.eventTimeMs : record.received;
+  const channel = record.channel;
+  const event = eventTimeOf(record, sample);
   const status = judgeSample(record, sample, event);
+  const counts = countsQuality();
+  const quality = counts ? qualityOf(deviceOf(record.slot)) : changetype<Quality>(0);
+  if (counts) countTime(quality, status, turnOf().stampMs - event, channelTimelyMs(channel));
   if (status != S.OK) {
     const offset = status == S.REQUIRED_MISSING ? sample.offset : sample.timeOffset;
     note(record, status, offset, status == S.REQUIRED_MISSING ? sample.metric : NO_METRIC);
@@ -50,21 +66,40 @@ function applySample(record: Record, index: u32): void {
     record.rejected += sample.readingCount;
     return;
   }
+  record.suspects = 0;
+  record.ruleSuspects = 0;
+  if (channelJudgesState(channel)) judgeReadings(record, sample, event);
+  if (counts) countReadings(quality, record, sample);
   const accepted = acceptReadings(record, sample);
   if (accepted == 0) return;
-  const partly = accepted < sample.readingCount ? FLAG_PARTLY : 0;
-  storeSample(record, index, event, partly | (present ? 0 : FLAG_TIME_RECEIVED));
+  let flags: u32 = accepted < sample.readingCount ? FLAG_PARTLY : 0;
+  if ((record.suspects | record.ruleSuspects) != 0) flags |= FLAG_SUSPECT;
+  storeSample(record, index, event, flags);
   countStored(accepted);
   record.stored += accepted;
   deviceOf(record.slot).readings += accepted;
 }
+
+/** As the device says it, or received; set back when its clock is ahead and the policy corrects. */
+function eventTimeOf(record: Record, sample: Sample): i64 {
+  if (sample.timeKind != TIME_PRESENT) return record.received;
+  const event = sample.eventTimeMs;
+  if (sample.status == S.TIME_MALFORMED) return event;
+  const device = deviceOf(record.slot);
+  if (!isHistorical(sample)) learnClock(device, record.received - event);
+  if (channelClockPolicy(record.channel) != POLICY_CORRECT) return event;
+  return correctedTime(device, event, record.received);
+}
+
+@inline
+function isHistorical(sample: Sample): bool { return (sample.flags & SAMPLE_HISTORICAL) != 0; }
 
 /** The lowest status of the sample itself. */
 function judgeSample(record: Record, sample: Sample, event: i64): i32 {
   const channel = record.channel;
   if (sample.status == S.TIME_MALFORMED) return S.TIME_MALFORMED;
   if (sample.timeKind != TIME_PRESENT && channelTimeRequired(channel)) return S.TIME_MISSING;
-  if (isAhead(record, event) && channelClockPolicy(channel) == POLICY_REJECT) return S.CLOCK_AHEAD;
+  if (isAhead(record, event) && channelClockPolicy(channel) != POLICY_ACCEPT) return S.CLOCK_AHEAD;
   if (isOld(record, event) && channelAgePolicy(channel) == POLICY_REJECT) return S.TOO_OLD;
   const retention = channelRetentionMs(channel);
   if (retention > 0 && event + retention <= turnOf().stampMs) return S.TOO_LATE;
@@ -103,14 +138,22 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   const offset = conform(slot, channel);
   const at = sectionOf(slot, offset);
   const section = changetype<Section>(at);
-  const watermark = section.watermark;
-  if (watermark != NONE && event < watermark - channelLatenessMs(channel)) flags |= FLAG_LATE;
-  if (isAhead(record, event) || isOld(record, event)) flags |= FLAG_UNJUDGED_TIME;
   const device = deviceOf(slot);
+  const sample = sampleAt(DECODED_AT, index);
+  if (countsQuality()) {
+    countStoredSample(qualityOf(device), section, channel, sample, event);
+  }
   const row = stageSample(device, channel, event, record.received);
   store<u32>(row, turnOf().sampleOrdinal, SAMPLE_ROW_ORDINAL_AT);
-  store<u32>(row, flags, SAMPLE_ROW_FLAGS_AT);
-  store<u64>(row, fillValues(row, at, index, event), SAMPLE_ROW_PRESENCE_AT);
+  store<u32>(row, flags | timeFlags(record, sample, section, event), SAMPLE_ROW_FLAGS_AT);
+  if (sample.timeKind == TIME_PRESENT) {
+    store<i64>(row, sample.eventTimeMs, SAMPLE_ROW_DEVICE_TIME_AT);
+  }
+  store<u64>(row, fillValues(row, sample), SAMPLE_ROW_PRESENCE_AT);
+  if (section.score != SCORE_NONE || section.alertCount > 0) {
+    watchReadings(device, channel, at, sample, event);
+  }
+  if (!isHistorical(sample)) moveLatest(at, sample, event);
   if (event > device.lastEvent) device.lastEvent = event;
   section.lastLog = durable().logClock;
   foldSample(slot, offset, index, event);
@@ -118,20 +161,58 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   scheduleDevice(slot);
 }
 
-/** Values of the accepted readings into row and shadow; gives the presence bits. */
-function fillValues(row: usize, section: usize, index: u32, event: i64): u64 {
-  const sample = sampleAt(DECODED_AT, index);
+function timeFlags(record: Record, sample: Sample, section: Section, event: i64): u32 {
+  const watermark = section.watermark;
+  let flags: u32 = 0;
+  if (watermark != NONE && event < watermark - channelLatenessMs(record.channel)) flags = FLAG_LATE;
+  if (isAhead(record, event) || isOld(record, event)) flags |= FLAG_UNJUDGED_TIME;
+  if (isHistorical(sample)) flags |= FLAG_HISTORICAL;
+  if (sample.timeKind != TIME_PRESENT) return flags | FLAG_TIME_RECEIVED;
+  return event == sample.eventTimeMs ? flags : flags | FLAG_TIME_CORRECTED;
+}
+
+/** Values of the accepted readings into the row; gives the presence bits. */
+function fillValues(row: usize, sample: Sample): u64 {
   let presence: u64 = 0;
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading: Reading = readingAt(DECODED_AT, sample.readingFirst + i);
     if (reading.status != S.OK) continue;
     presence |= <u64>1 << reading.ordinal;
     store<u64>(row + SAMPLE_ROW_VALUES_AT + (<usize>reading.ordinal << 3), reading.bits);
+    if (reading.kind == KIND_TEXT) sealMore(textBytes(<u32>reading.bits) + COLUMN_LENGTH_BYTES);
+  }
+  return presence;
+}
+
+/** Scores and alerts of the current readings, before they become the latest. */
+function watchReadings(
+  device: Device, channel: usize, section: usize, sample: Sample, event: i64,
+): void {
+  const scored = changetype<Section>(section).score != SCORE_NONE;
+  for (let i: u32 = 0; i < sample.readingCount; i++) {
+    const place = sample.readingFirst + i;
+    const reading = readingAt(DECODED_AT, place);
+    if (reading.status != S.OK) continue;
+    if (scored) store<f32>(readingScoreAt(place), 0);
+    if (reading.kind == KIND_TEXT || isHistorical(sample)) continue;
+    const ordinal = reading.ordinal;
+    const latest = latestAt(section, ordinal);
+    if (latest.eventTime != NONE && event < latest.eventTime) continue;
+    const value = doubleOf(reading.kind, reading.bits);
+    if (scored) store<f32>(readingScoreAt(place), scoreReading(section, ordinal, value, event));
+    watchReading(device, channel, section, ordinal, value, event);
+  }
+}
+
+/** The accepted readings that are current become the latest. */
+function moveLatest(section: usize, sample: Sample, event: i64): void {
+  for (let i: u32 = 0; i < sample.readingCount; i++) {
+    const reading = readingAt(DECODED_AT, sample.readingFirst + i);
+    if (reading.status != S.OK) continue;
     const latest = latestAt(section, reading.ordinal);
     if (latest.eventTime != NONE && event < latest.eventTime) continue;
     if (latest.eventTime == NONE || latest.bits != reading.bits) latest.since = event;
     latest.bits = reading.bits;
     latest.eventTime = event;
   }
-  return presence;
 }

@@ -20,10 +20,15 @@ import {
   planChannelAt, planChannelById, planChannelCount, planLogName, planLogNameBytes, planStatusText,
   planTableColumnCount, planTableCount,
 } from './plan';
+import { putAlerts } from './judge/alert-row';
+import { putKeptTexts } from './judge/text-column';
+import { putQualities } from './judge/quality-row';
 import * as R from './rows';
-import { KIND_BOOLEAN } from './shared/abi';
+import { KIND_BOOLEAN, KIND_TEXT } from './shared/abi';
 import * as C from './shared/control';
-import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
+import {
+  TABLE_ALERTS, TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER, TABLE_QUALITY,
+} from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
 import { turnOf } from './work';
 
@@ -64,6 +69,8 @@ function sealTable(table: u32, channel: usize): void {
   if (table == TABLE_LEDGER) out = putLedger(out, list);
   else if (table == TABLE_DEAD_LETTERS) out = putLetters(out, list);
   else if (table == TABLE_DEVICES) out = putDevices(out, list);
+  else if (table == TABLE_QUALITY) out = putQualities(out, list);
+  else if (table == TABLE_ALERTS) out = putAlerts(out, list);
   else if (channel != 0) out = putSamples(out, list, table, channel);
   else out = putWindows(out, list, table);
   assert(out <= OUTPUT_AT + OUTPUT_BYTES, 'the bound of sealed bytes holds');
@@ -103,7 +110,9 @@ function putSamples(out: usize, list: R.StageTable, table: u32, channel: usize):
   for (let i: u32 = 0; i < metrics; i++) {
     out = putHead(out, table, 15 + i);
     const field = R.SAMPLE_ROW_VALUES_AT + (<usize>i << 3);
-    if (metricKind(metricAt(channel, i)) == KIND_BOOLEAN) out = put1(out, head, field);
+    const kind = metricKind(metricAt(channel, i));
+    if (kind == KIND_BOOLEAN) out = put1(out, head, field);
+    else if (kind == KIND_TEXT) out = putKeptTexts(out, head, field);
     else out = put8(out, head, field);
   }
   return out;

@@ -1,5 +1,6 @@
 /**
- * State out of and into the memory, and its hash. State is `Durable` and the device blocks by slot.
+ * State out of and into the memory, and its hash. State is `Durable`, the device blocks by slot,
+ * and the texts (judge/dictionary-state.ts), which come first.
  *
  *   chunk  ┌ magic u32 ┬ bytes u32 ┬ semantics u32 ┬ pieces u32 ┬ pieces … ┐
  *   piece  ┌ slot u32 ┬ block bytes u32 ┬ offset u32 ┬ bytes u32 ┬ part of a block or Durable ┐
@@ -11,13 +12,18 @@
 import { Device, deviceOf, indexDevice } from './device';
 import {
   DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INDEX_BYTES, MARK_CAPTURED, MARK_CHANGED, MARK_FLUSH,
-  control, durable, nextMarked, setMark, slotAt,
+  MARK_COUNT, control, durable, nextMarked, setMark, slotAt,
 } from './memory';
 import { poolAllocate, poolFree, poolRoom } from './pool';
 import { SEMANTICS_VERSION } from './shared/abi';
 import {
   EXPORT_CHUNK_BYTES, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD,
 } from './shared/control';
+import {
+  TEXTS_SLOT, captureTexts, exportTexts, hashTexts, importTexts, releaseTexts, textsComplete,
+  textsExported, textsSaved,
+} from './judge/dictionary-state';
+import { markQuality } from './judge/quality';
 import { rebuildTimers } from './timer';
 
 /** "MRS" and the layout version. */
@@ -38,6 +44,7 @@ export function exportBegin(all: u32): void {
     store<u64>(captured + at, load<u64>(captured + at) | load<u64>(changed + at));
     store<u64>(changed + at, 0);
   }
+  captureTexts(all);
   c.exportAll = all;
   c.exportSlot = 0;
   c.exportOffset = 0;
@@ -51,6 +58,9 @@ export function exportNext(): u32 {
   const end = EXPORT_AT + EXPORT_CHUNK_BYTES;
   let at = EXPORT_AT + HEAD_BYTES;
   let pieces: u32 = 0;
+  const behind = exportTexts(at, end);
+  if (behind != at) pieces++;
+  at = behind;
   for (;;) {
     const slot = c.exportAll != 0 ? c.exportSlot : nextMarked(MARK_CAPTURED, c.exportSlot);
     const isHeader = slot >= c.deviceCount;
@@ -58,7 +68,7 @@ export function exportNext(): u32 {
     const total: u32 = isHeader ? <u32>DURABLE_BYTES : deviceOf(slot).bytes;
     if (slot != c.exportSlot) c.exportOffset = 0;
     c.exportSlot = slot;
-    if (end - at < PIECE_BYTES + 8) break;
+    if (end - at < PIECE_BYTES + 8 || !textsExported()) break;
     const room = <u32>(end - at - PIECE_BYTES) & ~7;
     const bytes = min(total - c.exportOffset, room);
     // The header stays whole, and a block is not split for the sake of a few bytes.
@@ -89,6 +99,7 @@ export function exportNext(): u32 {
 
 export function exportEnd(acknowledged: u32): void {
   const c = control();
+  releaseTexts(acknowledged);
   const bytes = c.markBytes;
   const changed = c.marks + <usize>(MARK_CHANGED * bytes);
   const captured = c.marks + <usize>(MARK_CAPTURED * bytes);
@@ -123,6 +134,7 @@ function importPiece(at: usize, length: u32): i32 {
   const slot = load<u32>(at);
   const total = load<u32>(at, 4);
   const offset = load<u32>(at, 8);
+  if (slot == TEXTS_SLOT) return importTexts(at);
   if (offset > total || length > total - offset) return RESULT_STATE_BAD;
   if (slot == HEADER_SLOT) {
     if (total != <u32>DURABLE_BYTES || length != total) return RESULT_STATE_BAD;
@@ -148,7 +160,7 @@ function importPiece(at: usize, length: u32): i32 {
 export function importCheck(): i32 {
   const c = control();
   const count = durable().deviceCount;
-  if (c.importSeen == 0 || count > c.slotsMax) return RESULT_STATE_BAD;
+  if (c.importSeen == 0 || count > c.slotsMax || !textsComplete()) return RESULT_STATE_BAD;
   for (let slot: u32 = 0; slot < <u32>count; slot++) {
     const block = slotAt(slot).block;
     if (block == 0) return RESULT_STATE_BAD;
@@ -163,10 +175,12 @@ export function importCheck(): i32 {
 export function importEnd(): void {
   const c = control();
   memory.fill(c.index, 0, (<usize>c.indexMask + 1) * INDEX_BYTES);
-  memory.fill(c.marks, 0, 3 * <usize>c.markBytes);
+  memory.fill(c.marks, 0, <usize>MARK_COUNT * c.markBytes);
+  textsSaved();
   for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
     const device = deviceOf(slot);
     indexDevice(slot);
+    markQuality(slot);
     if (device.flags != 0 || device.dirty > 0) setMark(MARK_FLUSH, slot);
   }
   c.position = durable().position;
@@ -191,10 +205,10 @@ function hashWords(at: usize, bytes: u32): u64 {
   return mixed(hash ^ (hash >> 32), SEED);
 }
 
-/** Sum of the hashes of header and devices: each device could be taken out and put in again. */
+/** Sum of the hashes of header, texts and devices: a device could be taken out and put in again. */
 export function hashState(): void {
   const c = control();
-  let sum = hashWords(DURABLE_AT, <u32>DURABLE_BYTES);
+  let sum = hashWords(DURABLE_AT, <u32>DURABLE_BYTES) + hashTexts();
   for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
     sum += hashWords(slotAt(slot).block, deviceOf(slot).bytes);
   }

@@ -29,6 +29,8 @@ export class Turn {
   /** Flush point: slot and section to go on with. */
   flushSlot: u32;
   flushSection: u32;
+  /** The same for the pass over counters of quality. */
+  qualitySlot: u32;
   // Staging of this turn's rows.
   stageUsed: u32;
   /** Upper bound of what they take as blocks. */
@@ -57,6 +59,7 @@ export class Record {
   payloadBytes: u32;
   /** Milliseconds; clamped to the stamp. */
   received: i64;
+  /** Of KEY_CONTENT the two halves of the digest. */
   bootId: u64;
   sequence: u64;
   /** KEY_* of the transport's key, or KEY_INVALID. */
@@ -77,6 +80,12 @@ export class Record {
   metric: u32;
   stored: u32;
   rejected: u32;
+  /** 1: by its kind it holds nothing to store. */
+  filtered: u32;
+  /** Readings of the sample that are accepted although they are stuck or too fast … */
+  suspects: u32;
+  /** … or break a rule. */
+  ruleSuspects: u32;
   /** Greatest event time over its samples, received when it has none. */
   event: i64;
   /** Headers of a native publish, and the length of the value found last. */
@@ -89,6 +98,8 @@ export class Record {
 }
 
 export const KEY_INVALID: u32 = 3;
+/** None of its own: the digest of channel and payload. */
+export const KEY_CONTENT: u32 = 4;
 export const NO_METRIC: u32 = 0xffffffff;
 const IDENTITY_SCRATCH_AT: usize = TURN_AT + 1024;
 
@@ -96,5 +107,7 @@ const IDENTITY_SCRATCH_AT: usize = TURN_AT + 1024;
 @inline export function situationOf(): Situation { return changetype<Situation>(TURN_AT + 1536); }
 @inline export function turnOf(): Turn { return changetype<Turn>(TURN_AT); }
 @inline export function recordOf(): Record { return changetype<Record>(TURN_AT + 512); }
+/** u32 per ordinal: where the sample's readings are (judge/check.ts). */
+@inline export function ruleScratch(): usize { return TURN_AT + 1792; }
 /** Tenant, site and device of the record, each with a length byte before it. */
 @inline export function identityScratch(): usize { return IDENTITY_SCRATCH_AT; }

@@ -115,8 +115,32 @@ export const DEVICE_ROW_IDENTITY_AT = 96;
 export const DEVICE_ROW_CLOCK_OFFSET_AT = 104;
 export const DEVICE_ROW_CLOCK_DRIFT_AT = 112;
 export const DEVICE_ROW_REPORTED_AT = 120;
-/** Channel u32, metric ordinal u32, value bits u64, event time i64. */
+/**
+ * Channel u32, metric ordinal u32, value bits u64, event time i64. The bits of a text are where it
+ * lies, u32, and its length in the upper half.
+ */
 export const REPORTED_BYTES = 24;
+
+export const ALERT_ROW_RAISED_AT = 16;
+export const ALERT_ROW_RAISED_SEQUENCE_AT = 24;
+export const ALERT_ROW_SINCE_AT = 32;
+export const ALERT_ROW_VALUE_AT = 40;
+export const ALERT_ROW_PEAK_AT = 48;
+/** Event time and value that cleared it; 0 while it is active. */
+export const ALERT_ROW_CLEARED_AT = 56;
+export const ALERT_ROW_CLEARED_VALUE_AT = 64;
+export const ALERT_ROW_SEQUENCE_AT = 72;
+export const ALERT_ROW_LOG_TIME_AT = 80;
+export const ALERT_ROW_ORDINAL_AT = 88;
+export const ALERT_ROW_RAISED_ORDINAL_AT = 92;
+export const ALERT_ROW_ACTIVE_AT = 96;
+export const ALERT_ROW_EXPIRES_AT = 100;
+/** Channel id, and the alert's id in the channel. */
+export const ALERT_ROW_CHANNEL_AT = 104;
+export const ALERT_ROW_ALERT_AT = 108;
+/** Where the identity lies, from the row's start: here. */
+export const ALERT_ROW_IDENTITY_AT = 112;
+export const ALERT_ROW_IDENTITY = 120;
 
 export const LETTER_ROW_SEQUENCE_AT = 16;
 export const LETTER_ROW_RECEIVED_AT = 24;

@@ -1,6 +1,6 @@
 /**
- * The plan image: a decode plan as bytes in partition memory. Written by src/kernel/image/plan-image.ts,
- * read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
+ * The plan image: a decode plan as bytes in partition memory. Written by
+ * src/kernel/image/plan-image.ts, read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
  *
  *  ┌ header ┬ per channel: record, windows, metrics, name index, trie ┬ tables ┬ allowed devices ┐
  *
@@ -104,8 +104,12 @@ export const CHANNEL_RULES_AT = 184;
 /** Alerts ever declared: ids 0 … count − 1, retired ones included. */
 export const CHANNEL_ALERT_COUNT_AT = 188;
 export const CHANNEL_ALERTS_AT = 192;
-/** 1: some metric has a rate or stuck limit, or there are rules: readings are judged by state. */
+/** JUDGES_: what of its readings only the state tells; 0: nothing. */
 export const CHANNEL_JUDGES_STATE_AT = 196;
+/** Some metric has a rate or stuck limit, or there are rules. */
+export const JUDGES_VALUES = 1;
+/** Some metric is a text, which the dictionary must take. */
+export const JUDGES_TEXTS = 2;
 /** Protobuf: u32 each, the place of the message in its file, as the confluent prefix says it. */
 export const CHANNEL_INDEXES_AT = 200;
 export const CHANNEL_INDEX_COUNT_AT = 204;

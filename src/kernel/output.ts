@@ -3,11 +3,11 @@
  * a call, and the plan in force during it. Out: blocks (copied bytes, never looked into), facts and
  * dead letters. Layouts: assembly/shared/control.ts.
  */
-import { KIND_BOOLEAN, KIND_INTEGER } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
 import { assert } from '../base/assert.ts';
 import type { Block } from '../model/doors.ts';
 import type {
+  AlertFact,
   DeadLetter,
   Fact,
   MetricAggregate,
@@ -20,12 +20,6 @@ import type { Plan, PlanChannel, ValueKind } from '../model/plan.ts';
 import type { Identity } from '../model/record.ts';
 import type { KernelMemory } from './binary.ts';
 import { outputTables } from './image/table-image.ts';
-
-const KINDS: Record<ValueKind, number> = {
-  number: 0,
-  integer: KIND_INTEGER,
-  boolean: KIND_BOOLEAN,
-};
 
 /** Names that outputs refer to by number. */
 export interface Names {
@@ -74,8 +68,7 @@ export class OutputReader {
     const facts: Fact[] = [];
     let row = this.#u32(C.STATE_BASE + C.CONTROL_FACT_AT);
     for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_FACT_AT)) {
-      const isWindow = this.#u32(row + C.ROW_KIND_AT) === C.ROW_WINDOW;
-      facts.push(isWindow ? this.#window(row) : this.#shadow(row));
+      facts.push(this.#fact(row));
     }
     return facts;
   }
@@ -85,6 +78,12 @@ export class OutputReader {
     let row = this.#u32(C.STATE_BASE + C.CONTROL_LETTER_AT);
     for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_AT)) letters.push(this.#letter(row));
     return letters;
+  }
+
+  #fact(row: number): Fact {
+    const kind = this.#u32(row + C.ROW_KIND_AT);
+    if (kind === C.ROW_ALERT) return this.#alert(row);
+    return kind === C.ROW_WINDOW ? this.#window(row) : this.#shadow(row);
   }
 
   #window(row: number): WindowFact {
@@ -154,14 +153,46 @@ export class OutputReader {
       channel: channel.name,
       metric: name,
       unit,
-      value: this.#value(at + 8, KINDS[kind]),
+      value: this.#value(at + 8, kind),
       eventTimeMs: this.#i64(at + 16),
     };
   }
 
-  #value(at: number, kind: number): number | bigint | boolean {
-    if (kind === KIND_INTEGER) return this.#view.getBigInt64(at, true);
-    return kind === KIND_BOOLEAN ? this.#u32(at) !== 0 : this.#view.getFloat64(at, true);
+  #value(at: number, kind: ValueKind): number | bigint | boolean | string {
+    if (kind === 'integer') return this.#view.getBigInt64(at, true);
+    if (kind === 'boolean') return this.#u32(at) !== 0;
+    if (kind === 'number') return this.#view.getFloat64(at, true);
+    const textAt = this.#u32(at);
+    return this.#bytes.toString('utf8', textAt, textAt + this.#u32(at + 4));
+  }
+
+  #alert(row: number): AlertFact {
+    const channel = this.#channel(this.#u32(row + C.ALERT_ROW_CHANNEL_AT));
+    const alert = channel.alerts[this.#u32(row + C.ALERT_ROW_ALERT_AT)]!;
+    const { name: metric, unit } = channel.metrics[alert.metric]!;
+    const active = this.#u32(row + C.ALERT_ROW_ACTIVE_AT) !== 0;
+    const sequence = this.#u64(row + C.ALERT_ROW_SEQUENCE_AT);
+    return {
+      kind: 'alert',
+      identity: this.#identity(row + this.#u32(row + C.ALERT_ROW_IDENTITY_AT)),
+      channel: channel.name,
+      rule: alert.name,
+      severity: alert.severity,
+      metric,
+      unit,
+      active,
+      raisedAtMs: this.#i64(row + C.ALERT_ROW_RAISED_AT),
+      raisedSequence: this.#u64(row + C.ALERT_ROW_RAISED_SEQUENCE_AT),
+      raisedOrdinal: this.#u32(row + C.ALERT_ROW_RAISED_ORDINAL_AT),
+      sinceMs: this.#i64(row + C.ALERT_ROW_SINCE_AT),
+      value: this.#view.getFloat64(row + C.ALERT_ROW_VALUE_AT, true),
+      peak: this.#view.getFloat64(row + C.ALERT_ROW_PEAK_AT, true),
+      clearedAtMs: active ? null : this.#i64(row + C.ALERT_ROW_CLEARED_AT),
+      clearedValue: active ? null : this.#view.getFloat64(row + C.ALERT_ROW_CLEARED_VALUE_AT, true),
+      version: this.#version(sequence, this.#u32(row + C.ALERT_ROW_ORDINAL_AT)),
+      partition: this.#options.partition,
+      logTimeMs: this.#i64(row + C.ALERT_ROW_LOG_TIME_AT),
+    };
   }
 
   #letter(row: number): DeadLetter {

@@ -13,17 +13,17 @@
  */
 import type { Plan, PlanChannel, PlanWindow } from '../model/plan.ts';
 
-/** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool}.ts. */
+/** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool,judge/quality}.ts. */
 export const KERNEL_LAYOUT = {
   /** Tables of the decoders, regions for turns, rows and exports: VARIABLE_AT of memory.ts. */
   fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 128) * 1024,
   /** One slot is laid out per so much memory. */
   bytesPerSlot: 768,
-  /** Slot 16, timer 16. Marks are three bits, left out. */
+  /** Slot 16, timer 16. Marks are four bits, left out. */
   slotBytes: 32,
   /** Index entries are a power of two, at least 5/3 of the slots. */
   indexBytes: 8,
-  deviceBytes: 152,
+  deviceBytes: 208,
   /** Three ids of about ten characters, a length byte each. */
   identityBytes: 40,
   bootBytes: 40,
@@ -40,7 +40,7 @@ export const KERNEL_LAYOUT = {
   seasonsBytes: 168 * 12,
   alertBytes: 48,
   /** Twelve counters and their minute. */
-  qualityBytes: 56,
+  qualityBytes: 104,
   /** A digest and its log time. */
   contentBytes: 24,
   /** A bin of a quantile sketch: key and count. */
@@ -171,7 +171,7 @@ function outsideBytes(memoryBytes: number): number {
   const layout = KERNEL_LAYOUT;
   const slots = Math.max(0, Math.floor((memoryBytes - layout.fixedBytes) / layout.bytesPerSlot));
   const index = 2 ** Math.ceil(Math.log2(Math.max(1024, (slots * 5) / 3)));
-  const marks = (3 * slots) / 8;
+  const marks = (4 * slots) / 8;
   return layout.fixedBytes + slots * layout.slotBytes + index * layout.indexBytes + marks + 4096;
 }
 

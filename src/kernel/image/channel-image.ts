@@ -203,7 +203,9 @@ function writeConditions(writer: ImageWriter, at: number, channel: PlanChannel):
   const judges =
     channel.rules.length > 0 ||
     channel.metrics.some((metric) => metric.maxRatePerSecond !== null || metric.stuckMs !== null);
-  writer.u32(at + L.CHANNEL_JUDGES_STATE_AT, judges ? 1 : 0);
+  const texts = channel.metrics.some((metric) => metric.kind === 'text');
+  const what = (judges ? L.JUDGES_VALUES : 0) | (texts ? L.JUDGES_TEXTS : 0);
+  writer.u32(at + L.CHANNEL_JUDGES_STATE_AT, what);
   writer.u32(at + L.CHANNEL_RULE_COUNT_AT, channel.rules.length);
   writer.u32(at + L.CHANNEL_RULES_AT, writeRules(writer, channel.rules) - at);
   writer.u32(at + L.CHANNEL_ALERT_COUNT_AT, channel.alerts.length);

@@ -21,6 +21,7 @@ function recordBytes(file: string, name: string): number {
 describe('The price of a plan', () => {
   const records: [keyof typeof KERNEL_LAYOUT, string, string][] = [
     ['deviceBytes', 'device.ts', 'Device'],
+    ['qualityBytes', 'judge/quality.ts', 'Quality'],
     ['bootBytes', 'boot.ts', 'Boot'],
     ['sectionBytes', 'series.ts', 'Section'],
     ['windowStateBytes', 'series.ts', 'WindowState'],
