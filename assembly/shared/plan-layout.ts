@@ -1,6 +1,7 @@
 /**
  * The plan image: a decode plan as bytes in partition memory. Written by
- * src/kernel/image/plan-image.ts, read by assembly/plan.ts. Portable between asc and tsc: unannotated integer constants only.
+ * src/kernel/image/plan-image.ts, read by assembly/plan.ts. Portable between asc and tsc:
+ * unannotated integer constants only.
  *
  *  ┌ header ┬ per channel: record, windows, metrics, name index, trie ┬ tables ┬ allowed devices ┐
  *
