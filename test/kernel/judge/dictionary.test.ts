@@ -1,4 +1,4 @@
-/** Texts: stored once per partition, bounded, in rows, shadows, checkpoints and the state's hash. */
+/** Texts: kept once per partition, bounded, in rows, shadows, checkpoints and the state's hash. */
 import { expect } from 'chai';
 import { TEXT_BYTES_MAX } from '../../../assembly/shared/abi.ts';
 import { EXPORT_CHUNK_BYTES } from '../../../assembly/shared/control.ts';
@@ -59,7 +59,7 @@ describe('a text', function () {
     ]);
   });
 
-  it('beyond textsMax is refused when it is new, in payload order, and stored when it is known', async () => {
+  it('beyond textsMax is refused when it is new, in payload order, and not when known', async () => {
     const story = send(told({ textsMax: 3 }), 0, { 0: 'a', 1: 'b' });
     send(story, 1, { 0: 'c', 1: 'd' });
     send(story, 2, { 0: 'e' });
