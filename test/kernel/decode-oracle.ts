@@ -117,7 +117,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
 
 export class Oracle {
   readonly probe: Probe;
-  readonly channel: PlanChannel;
+  channel: PlanChannel;
   /** How often each status was expected: a test that never saw one proves nothing about it. */
   readonly seen = new Map<string, number>();
 
@@ -128,6 +128,12 @@ export class Oracle {
   private constructor(probe: Probe, channel: PlanChannel) {
     this.probe = probe;
     this.channel = channel;
+  }
+
+  /** Goes on with another channel. */
+  use(channel: PlanChannel): void {
+    this.channel = channel;
+    this.probe.use(planOf([channel]));
   }
 
   check(payload: Uint8Array | string): void {

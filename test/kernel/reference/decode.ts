@@ -12,8 +12,11 @@ import {
   OK,
   PAYLOAD_MALFORMED,
   PAYLOAD_TOO_DEEP,
+  SCHEMA_UNKNOWN,
 } from '../../../assembly/shared/status.ts';
 import type { PlanChannel, PlanMetric } from '../../../src/model/plan.ts';
+import { decodeAvro } from './avro.ts';
+import { behindPrefix, prefixBytes } from './confluent.ts';
 import { find, type Node, readJson, TooDeep } from './json.ts';
 import { bootKey, idKey, type KeyField } from './key.ts';
 import * as wire from './protobuf.ts';
@@ -78,19 +81,32 @@ export interface Payload {
 export function decodePayload(
   payload: Uint8Array,
   channel: PlanChannel,
-  _situation: Situation = NO_SITUATION,
+  situation: Situation = NO_SITUATION,
 ): Payload {
+  const prefix = channel.framing === 'confluent' ? prefixBytes(payload, channel) : 0;
+  if (prefix === null) return { status: SCHEMA_UNKNOWN, offset: 0, key: null, samples: [] };
   try {
-    const decode = channel.format === 'json' ? decodeJson : decodeProtobuf;
-    return decode(payload, channel);
+    const decoded = decodeFormat(payload.subarray(prefix), channel, situation);
+    return prefix === 0 ? decoded : behindPrefix(decoded, channel, prefix);
   } catch (error) {
     if (!(error instanceof wire.Malformed)) throw error;
     const status = error instanceof TooDeep ? PAYLOAD_TOO_DEEP : PAYLOAD_MALFORMED;
-    return { status, offset: error.offset, key: null, samples: [] };
+    return { status, offset: prefix + error.offset, key: null, samples: [] };
   }
 }
 
-function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): Payload {
+function decodeFormat(payload: Uint8Array, channel: PlanChannel, _situation: Situation): Payload {
+  switch (channel.format) {
+    case 'json':
+      return decodeJson(payload, channel);
+    case 'avro':
+      return decodeAvro(payload, channel);
+    default:
+      return decodeProtobuf(payload, channel);
+  }
+}
+
+export function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): Payload {
   const known = samples.some((sample) => sample.readings.some(({ metric }) => metric !== null));
   let status = OK as number;
   if (!known) status = NO_READINGS;
