@@ -128,7 +128,7 @@ describe('quality', function () {
       expect(rows[1]).to.include({ log_time: atS(125) });
     });
 
-    it('at the first flush point of a later minute, devices in slot order, and no more', async () => {
+    it('at the first flush point of a later minute, in slot order, and no more', async () => {
       const story = told().send(10, { value: 1 }, { device: 'd2' }).send(20, { value: 1 });
       story.tick(30).tick(61).tick(62).tick(125);
       const outcome = await story.play(kernel);
