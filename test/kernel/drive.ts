@@ -74,22 +74,11 @@ export async function drive(
 }
 
 function take(turn: TurnOutput, outcome: Outcome): void {
-  for (const { table, bytes } of turn.blocks) {
-    const rows = readNativeRows(bytes);
-    outcome.addRows(table, table.startsWith('ch_') ? rows.map(withTexts) : rows);
-  }
+  for (const { table, bytes } of turn.blocks) outcome.addRows(table, readNativeRows(bytes));
   outcome.facts.push(...turn.facts);
   outcome.deadLetters.push(...turn.deadLetters);
   const { needsTicks, position } = turn;
   Object.assign(outcome, { needsTicks, position });
-}
-
-/** Strings are read as latin1; those of channels are UTF-8. */
-function withTexts(row: TableRow): TableRow {
-  const members = Object.entries(row).map(([name, value]) => [
-    ...[name, typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : value],
-  ]);
-  return Object.fromEntries(members) as TableRow;
 }
 
 function planText(chunk: LogChunk, sequence: bigint): string {
