@@ -4,8 +4,11 @@
  * eventsPerSecond, resultHash, commit}.
  */
 import { Command } from 'commander';
+import { anomalyCommand } from './anomaly/command.ts';
 import { runJourney } from './journey.ts';
 import { kernelCommand } from './kernel/command.ts';
+import { microCommand } from './micro/command.ts';
+import { parseCommand } from './parse/command.ts';
 
 const program = new Command('bench').description('the benchmark harness of Millrace');
 
@@ -27,5 +30,8 @@ program
   });
 
 program.addCommand(kernelCommand());
+program.addCommand(parseCommand());
+program.addCommand(microCommand());
+program.addCommand(anomalyCommand());
 
 await program.parseAsync();

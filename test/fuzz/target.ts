@@ -29,6 +29,12 @@ const METRICS = [
   metricOf(5, 'deep', { path: ['a', 'b', 'c'], scale: 0.5, offset: 3 }),
 ];
 
+const SENML_METRICS = METRICS.map((metric) => ({
+  ...metric,
+  path: [metric.name],
+  sentUnit: metric.name === 'value' ? 'Cel' : '',
+}));
+
 const planWith = (given: Partial<PlanChannel>): Plan =>
   planOf([channelOf(0, 'c', { metrics: METRICS, ...given })]);
 
@@ -86,6 +92,23 @@ export const TARGETS: readonly Target[] = [
     words: [
       ...text('\x0a', '\x12', '\x08', '\x0d', '\x10', '\x18', '\x1a', '\x20', '\x2a\x05count'),
       ...text('\x32\x04auto', '\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01', '\x80\x80\x80\x80\x10'),
+    ],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+  {
+    name: 'senml-json',
+    plan: () => planWith({ format: 'senml-json', metrics: SENML_METRICS }),
+    seeds: () =>
+      text(
+        '[{"bn":"urn:dev:ow:1:","bt":1.7e9,"bu":"Cel","n":"value","v":21.5},{"n":"count","u":"1","v":3,"t":1}]',
+        '[{"n":"on","vb":true,"t":-5},{"n":"mode","vs":"auto","ut":60},{"n":"x","vd":"aGk"},{"n":"y","s":1}]',
+      ),
+    words: [
+      ...JSON_WORDS,
+      ...NUMBERS,
+      ...text('"bn":"', '"bt":', '"bv":', '"bs":', '"bu":"', '"bver":', '"n":"value"', '"v":'),
+      ...text('"vs":"', '"vb":true', '"vd":"', '"s":', '"t":', '"ut":', '"u":"Cel"', '"must_":1'),
     ],
     kinds: NO_KIND,
     aliases: NO_ALIASES,

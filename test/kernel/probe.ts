@@ -17,6 +17,7 @@ export type Target = 'release' | 'scalar' | 'debug';
 interface Exports {
   decodeRecord(...places: number[]): void;
   decodedBytes(): number;
+  decodeAll(...places: [plan: number, channel: number, ...rest: number[]]): number;
   powersOfFive(): number;
   nameHash(at: number, bytes: number): number;
   planMagicOk(plan: number): number;
@@ -73,6 +74,14 @@ const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
 export const NO_ORDINAL = 0xffffffff;
 
+/** Decoders may read a little behind a payload, never use it. */
+const CORPUS_TAIL_BYTES = 64;
+
+export interface Corpus {
+  readonly at: number;
+  readonly count: number;
+}
+
 const compiled = new Map<Target, Promise<KernelModule>>();
 
 /** Compiles with the flags of asconfig.json, once per process and target. */
@@ -125,6 +134,27 @@ export class Probe {
     assert(PLAN_AT + image.byteLength < SITUATION_AT, 'the plan fits the probe');
     this.#bytes.set(image, PLAN_AT);
     assert(this.kernel.planMagicOk(PLAN_AT), 'the kernel knows the image');
+  }
+
+  /** Puts payloads one behind the other, memory grown for them; for `decodeAll`. */
+  putCorpus(payloads: readonly Uint8Array[]): Corpus {
+    const parts = payloads.flatMap((payload) => {
+      const head = Buffer.alloc(4);
+      head.writeUInt32LE(payload.byteLength);
+      return [head, payload, Buffer.alloc(-payload.byteLength & 3)];
+    });
+    const bytes = Buffer.concat([...parts, Buffer.alloc(CORPUS_TAIL_BYTES)]);
+    const at = this.memory.buffer.byteLength;
+    const grown = this.memory as KernelMemory & { grow(pages: number): number };
+    grown.grow(Math.ceil(bytes.byteLength / 65536));
+    new Uint8Array(this.memory.buffer).set(bytes, at);
+    return { at, count: payloads.length };
+  }
+
+  /** Hash of all that is good in a corpus (assembly/decode/probe.ts). */
+  decodeAll({ at, count }: Corpus, channelId = 1): number {
+    const channel = this.kernel.planChannelById(PLAN_AT, channelId);
+    return this.kernel.decodeAll(PLAN_AT, channel, at, count, OUT_AT, SITUATION_AT);
   }
 
   get plan(): number {

@@ -17,6 +17,12 @@ function findAbove(folder: string): string | null {
   return dirname(folder) === folder ? null : findAbove(dirname(folder));
 }
 
+/** Throws where the data is not. */
+export function nabFolder(): string {
+  if (NAB_FOLDER !== null) return NAB_FOLDER;
+  throw new Error('the series of shared/data/nab are not beside the checkout');
+}
+
 /** First thing in a suite: without the data it is skipped loudly, and fails on a build machine. */
 export function needNab(suite: Mocha.Context): void {
   if (NAB_FOLDER !== null) return;
