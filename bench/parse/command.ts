@@ -28,7 +28,7 @@ export function parseCommand(): Command {
     .option('--small', 'a size that fits into a test run')
     .action(async (options: Options) => {
       for (const shape of ['point', 'truck'] as const) {
-        for (const format of ['json', 'protobuf'] as const) {
+        for (const format of ['json', 'protobuf', 'avro'] as const) {
           print(await measureCase(shape, format, options), options.json === true);
         }
       }
