@@ -29,7 +29,6 @@ export interface Moment {
 }
 
 export class Section {
-  /** Null: no sample was stored yet. */
   watermarkMs = Number.NEGATIVE_INFINITY;
   greatestEventMs = Number.NEGATIVE_INFINITY;
   /** Log time of the last record that stored a sample. */
@@ -39,6 +38,7 @@ export class Section {
   readonly alerts = new Alerts();
   /** By metric ordinal. */
   readonly series = new Map<number, Series>();
+  #followed: PlanChannel | null = null;
   #windows: WindowState[] = [];
   #lastLateMs: number | null = null;
   #tombstones: { window: WindowState; emission: Emission }[] = [];
@@ -58,6 +58,8 @@ export class Section {
   }
 
   follow(channel: PlanChannel): void {
+    if (channel === this.#followed) return;
+    this.#followed = channel;
     const known = new Map(this.#windows.map((window) => [shapeOf(window.plan), window]));
     this.#windows = channel.windows.map((plan) => {
       const window = known.get(shapeOf(plan));
