@@ -99,6 +99,11 @@ export function channelMemberCount(channel: usize): u32 {
   return load<u32>(channel, P.CHANNEL_MEMBER_COUNT_AT);
 }
 
+/** The samples are the elements of an array. */
+@inline
+export function channelArrayed(channel: usize): bool {
+  return load<u32>(channel, P.CHANNEL_ARRAYED_AT) != 0;
+}
 /** FRAMING_NONE or FRAMING_CONFLUENT. */
 @inline
 export function channelFraming(channel: usize): u32 {

@@ -33,6 +33,88 @@ export class Numeral {
 
 /** Reads the number at `at`; gives the address behind it, or 0 with `numeral.trouble` set. */
 export function scanNumber(numeral: Numeral, at: usize, end: usize): usize {
+  if (ASC_FEATURE_SIMD) {
+    const next = scanShort(numeral, at, end);
+    if (next != 0) return next;
+  }
+  return scanAny(numeral, at, end);
+}
+
+/**
+ * A number without exponent of at most 15 bytes behind its sign, as nearly all are: found and added
+ * up without a step per digit, so that its length is nothing to guess wrong. 0 = it is another one.
+ *
+ *   -12.345}…   digits 1101110…  →  …0000000000012345 (the point left out, pushed to the right)
+ *                                →  8 × 2 digits → 4 × 4 digits → 2 × 8 digits
+ */
+function scanShort(numeral: Numeral, at: usize, end: usize): usize {
+  if (at + 16 > end) {
+    // The bytes behind the end, where nothing may be read, become zeros: no digits.
+    if (at >= end) return 0;
+    const before = v128.load(end - 16);
+    return addShort(numeral, at, i8x16.swizzle(before, i8x16.add(
+      i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+      i8x16.splat(<i8>(at + 16 - end)),
+    )));
+  }
+  return addShort(numeral, at, v128.load(at));
+}
+
+@inline
+function addShort(numeral: Numeral, at: usize, text: v128): usize {
+  const negative = <i32>(i8x16.extract_lane_u(text, 0) == 0x2d);
+  const values = i8x16.sub(text, i8x16.splat(0x30));
+  // A bit per byte that is a digit, from behind the sign on; none at the end of the 16 bytes.
+  const digits = <u32>i8x16.bitmask(i8x16.lt_u(values, i8x16.splat(10))) >> negative;
+  const whole = <i32>ctz(~digits);
+  const points = <u32>i8x16.bitmask(i8x16.eq(text, i8x16.splat(0x2e))) >> negative;
+  const point = <i32>(points >> whole) & 1;
+  const fraction = point != 0 ? <i32>ctz(~(digits >> (whole + 1))) : 0;
+  const bytes = whole + point + fraction;
+  // Something is missing, is written otherwise, or may go on behind what was seen.
+  if (whole == 0 || fraction < point || negative + bytes > 15) return 0;
+  if (whole > 1 && i8x16.extract_lane_u(i8x16.swizzle(values, i8x16.splat(<i8>negative)), 0) == 0) {
+    return 0;
+  }
+  const behind = i8x16.extract_lane_u(
+    i8x16.swizzle(text, i8x16.splat(<i8>(negative + bytes))), 0,
+  );
+  if ((behind | 0x20) == 0x65) return 0;
+  const count = whole + fraction;
+  numeral.digits = digitsOf(values, negative, whole, count);
+  numeral.exponent = -fraction;
+  numeral.exponentAll = -fraction;
+  numeral.digitCount = count;
+  numeral.flags = <u32>negative | (<u32>point << 1);
+  const first = at + negative;
+  numeral.digitsAt = first;
+  numeral.digitsEnd = first + bytes;
+  return first + bytes;
+}
+
+/** `count` digits from `first` on, the point behind `whole` of them left out, as one integer. */
+@inline
+function digitsOf(values: v128, first: i32, whole: i32, count: i32): u64 {
+  // Place i takes digit i − (16 − count); from the point on one byte further.
+  const place = i8x16.sub(
+    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    i8x16.splat(<i8>(16 - count)),
+  );
+  const skip = i8x16.ge_s(place, i8x16.splat(<i8>whole));
+  // Before the first digit: beyond all bytes, which gives 0.
+  const none = i8x16.lt_s(place, i8x16.splat(0));
+  const source = v128.or(i8x16.add(i8x16.sub(place, skip), i8x16.splat(<i8>first)), none);
+  const right = i8x16.swizzle(values, source);
+  const tens = i16x8.mul(v128.and(right, i16x8.splat(0xff)), i16x8.splat(10));
+  const twos = i16x8.add(tens, i16x8.shr_u(right, 8));
+  const fours = i32x4.dot_i16x8_s(twos, i16x8(100, 1, 100, 1, 100, 1, 100, 1));
+  const packed = i16x8.narrow_i32x4_u(fours, fours);
+  const eights = i32x4.dot_i16x8_s(packed, i16x8(10000, 1, 10000, 1, 10000, 1, 10000, 1));
+  return <u64>(<u32>i32x4.extract_lane(eights, 0)) * 100000000
+    + <u64>(<u32>i32x4.extract_lane(eights, 1));
+}
+
+function scanAny(numeral: Numeral, at: usize, end: usize): usize {
   let flags: u32 = 0;
   if (at < end && load<u8>(at) == 0x2d) {
     flags = NUMERAL_NEGATIVE;

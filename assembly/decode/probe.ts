@@ -67,3 +67,18 @@ export function powersOfFive(): usize {
 export function decodedBytes(): usize {
   return DECODED_BYTES;
 }
+
+/** Decodes `count` payloads (address u32, bytes u32 each) `rounds` times: to measure decoders. */
+export function decodeList(
+  plan: usize, channel: usize, list: usize, count: u32, rounds: u32, out: usize, situation: usize,
+): u32 {
+  let good: u32 = 0;
+  for (let round: u32 = 0; round < rounds; round++) {
+    for (let i: u32 = 0; i < count; i++) {
+      const at = list + (<usize>i << 3);
+      decodeRecord(plan, channel, load<u32>(at), load<u32>(at, 4), out, situation);
+      if (load<i32>(out) == 0) good++;
+    }
+  }
+  return good;
+}

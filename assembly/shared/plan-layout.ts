@@ -114,7 +114,9 @@ export const JUDGES_TEXTS = 2;
 /** Protobuf: u32 each, the place of the message in its file, as the confluent prefix says it. */
 export const CHANNEL_INDEXES_AT = 200;
 export const CHANNEL_INDEX_COUNT_AT = 204;
-export const CHANNEL_BYTES = 208;
+/** 1: the samples are the elements of an array (samplesPath). */
+export const CHANNEL_ARRAYED_AT = 208;
+export const CHANNEL_BYTES = 216;
 
 // --- window ------------------------------------------------------------------------------------
 export const WINDOW_LENGTH_AT = 0;
@@ -186,17 +188,29 @@ export const ALERT_BYTES = 64;
 // --- trie of JSON paths ------------------------------------------------------------------------
 /** Slots from NODE_SLOTS_AT on: hash u32, member offset u32 (0 = free); mask + 1 of them. */
 export const NODE_MASK_AT = 0;
+/**
+ * What came first in the last such object: member offset, 0 = nothing. The kernel's own memory, as
+ * MEMBER_NEXT_AT is: where it looks first, and nothing else depends on it.
+ */
+export const NODE_FIRST_AT = 4;
 export const NODE_SLOTS_AT = 8;
 
+/** The key, with a quote before it and a quote and a colon behind it. */
 export const MEMBER_KEY_AT = 0;
 export const MEMBER_KEY_BYTES_AT = 4;
-/** Node of the members below; 0 = none. */
+/** Node of the members below, of the array's elements for ACTION_SAMPLES; 0 = none. */
 export const MEMBER_CHILD_AT = 8;
 /** Bit in the set of members seen. */
 export const MEMBER_INDEX_AT = 12;
 export const MEMBER_ACTION_COUNT_AT = 16;
-/** u32 each: a metric's ordinal, ACTION_TIME or ACTION_EVENT_ID. */
-export const MEMBER_ACTIONS_AT = 20;
+/** Length with quotes and colon; 0 = JSON can write the key only with escapes. */
+export const MEMBER_QUOTED_BYTES_AT = 20;
+/** What followed it in the last such object: offset from the node, 0 = nothing. */
+export const MEMBER_NEXT_AT = 24;
+/** ACTION_SAMPLES: first bit of the members of elements, a multiple of 64; all others are below. */
+export const MEMBER_ELEMENT_INDEX_AT = 28;
+/** u32 each: a metric's ordinal, ACTION_TIME, ACTION_EVENT_ID or ACTION_SAMPLES. */
+export const MEMBER_ACTIONS_AT = 32;
 
 export const ACTION_TIME = 256;
 export const ACTION_EVENT_ID = 257;
@@ -204,8 +218,8 @@ export const ACTION_EVENT_ID = 257;
 export const ACTION_SAMPLES = 258;
 /** Bytes of one path member in UTF-8 at most. */
 export const KEY_BYTES_MAX = 256;
-/** Members of all paths of a channel at most: (metrics + time + id) paths of full depth. */
-export const MEMBERS_MAX = 2112;
+/** Bits of all paths of a channel at most: (metrics + time + id + samples) paths of full depth. */
+export const MEMBERS_MAX = 2208;
 
 // --- names of a Sparkplug or SenML channel (CHANNEL_PROGRAM_AT) ----------------------------------
 /** Slots from NAMES_SLOTS_AT on: nameHash of the key u32, entry offset u32 (0 = free). */

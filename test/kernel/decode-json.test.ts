@@ -30,13 +30,29 @@ const text = fc.oneof(
   fc.constantFrom('""', '"\\u0041\\ud83d\\ude00\\n"', '"\\ud800"', '"\\udc00\\ud800x"', '"é€😀"'),
   fc.constantFrom('"/\\/\\"\\\\\\b\\f\\r\\t"', `"${'x'.repeat(64)}"`, `"${'x'.repeat(65)}"`),
   fc.constantFrom(`"${'é'.repeat(32)}"`, `"${'\\u00e9'.repeat(33)}"`),
+  fc.constantFrom('"on"', '"\\u006fn"', `"${'é'.repeat(128)}"`, `"${'\\u00e9'.repeat(128)}x"`),
+  fc.constantFrom(`"${'y'.repeat(300)}\\udead"`),
   time.map((value) => JSON.stringify(value)),
   time.map((value) => JSON.stringify(value).replace(':', '\\u003a')),
 );
 const scalar = fc.oneof(number, number, text, fc.constantFrom('true', 'false', 'null'));
 /** Keys that the plan names, as plain text and escaped, and others near them. */
 const key = fc.constantFrom(
-  ...['"t"', '"n"', '"a"', '"b"', '"on"', '"deep"', '"é"', '"ts"', '"id"', '"gone"', '"x"', '""'],
+  ...[
+    '"t"',
+    '"n"',
+    '"a"',
+    '"b"',
+    '"on"',
+    '"deep"',
+    '"é"',
+    '"ts"',
+    '"s"',
+    '"id"',
+    '"gone"',
+    '"x"',
+    '""',
+  ],
   ...['"\\u0061"', '"\\u00e9"', '"\\u00E9"', '"t "', '"\\ud800"', `"${'k'.repeat(300)}"`],
 );
 const { value } = fc.letrec<{ value: string; object: string; array: string }>((tie) => ({
@@ -71,6 +87,7 @@ const likely = object(
   member('\\u00e9', number),
   member('id', fc.oneof(text, scalar)),
   member('other', value),
+  member('s', fc.oneof(text, scalar)),
   member(
     'a',
     object(
@@ -191,8 +208,13 @@ describe('JSON in the kernel', () => {
 
   it('saw every status that a JSON payload can have', () => {
     const records = ['OK', 'PAYLOAD_MALFORMED', 'PAYLOAD_TOO_DEEP', 'EVENT_ID_INVALID'];
-    const inside = ['TIME_MALFORMED', 'TYPE_MISMATCH', 'NOT_FINITE', 'OUT_OF_RANGE'];
-    expect([...oracle.seen.keys()]).to.have.members([...records, 'NO_READINGS', ...inside]);
+    const inside = ['TIME_MALFORMED', 'TYPE_MISMATCH', 'NOT_FINITE', 'OUT_OF_RANGE', 'TEXT_LIMIT'];
+    expect([...oracle.seen.keys()]).to.have.members([
+      ...records,
+      'NO_READINGS',
+      'NOT_LISTED',
+      ...inside,
+    ]);
     for (const count of oracle.seen.values()) expect(count).to.be.greaterThan(5);
   });
 });

@@ -8,7 +8,7 @@ import type { PlanChannel } from '../../src/model/plan.ts';
 import { statusName } from '../../src/model/status.ts';
 import { metricOf, planOf } from './plan-sample.ts';
 import { type DecodedRecord, NO_ORDINAL, Probe, type Target } from './probe.ts';
-import { decodePayload, type Reading, type Sample } from './reference/decode.ts';
+import { decodePayload, NO_SITUATION, type Reading, type Sample } from './reference/decode.ts';
 import type { KeyField } from './reference/key.ts';
 import type { Value } from './reference/validate.ts';
 
@@ -25,6 +25,9 @@ export const METRICS = [
   metricOf(6, 'deep', { path: ['a', 'b', 'deep'], scale: 1e200 }),
   metricOf(7, 'ranged', { kind: 'integer', path: ['é'], min: -5.5, max: 10 }),
   metricOf(8, 'both', { path: ['a'] }),
+  metricOf(9, 'text', { kind: 'text', path: ['s'] }),
+  metricOf(10, 'listed', { kind: 'text', path: ['s'], values: ['é', 'on', ''] }),
+  metricOf(11, 'id', { kind: 'text', path: ['id'] }),
 ];
 
 export interface Expected {
@@ -40,6 +43,7 @@ export interface ExpectedSample {
   readonly offset: number;
   readonly timeOffset: number;
   readonly metric: number;
+  readonly expectMs: number;
   readonly readings: readonly ExpectedReading[];
 }
 
@@ -51,6 +55,9 @@ export interface ExpectedReading {
   readonly bits: bigint;
   readonly text: string | null;
 }
+
+/** When all records are received: what relative times count from. */
+export const RECEIVED_MS = 1_785_600_000_123;
 
 const bits = new DataView(new ArrayBuffer(8));
 
@@ -80,6 +87,7 @@ function sampleOf(sample: Sample, channel: PlanChannel): ExpectedSample {
     offset: sample.offset,
     timeOffset: sample.timeOffset,
     metric: verdict === status.REQUIRED_MISSING ? missing!.ordinal : NO_ORDINAL,
+    expectMs: sample.expectMs ?? 0,
     readings: sample.readings.map(readingOf),
   };
 }
@@ -92,7 +100,7 @@ function readingOf({ metric, judged, offset }: Reading): ExpectedReading {
 }
 
 function byReference(payload: Uint8Array, channel: PlanChannel): Expected {
-  const decoded = decodePayload(payload, channel);
+  const decoded = decodePayload(payload, channel, { ...NO_SITUATION, receivedMs: RECEIVED_MS });
   const head = { status: statusName(decoded.status), offset: decoded.offset };
   if (decoded.status !== status.OK) return head;
   const samples = decoded.samples.map((sample) => sampleOf(sample, channel));
@@ -108,6 +116,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
     offset: sample.offset,
     timeOffset: sample.timeOffset,
     metric: sample.metric,
+    expectMs: sample.expectMs,
     readings: sample.readings.map(({ ordinal, status: verdict, offset, bits: value, text }) => ({
       ...{ ordinal, status: statusName(verdict), offset, bits: value, text },
     })),
@@ -117,7 +126,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
 
 export class Oracle {
   readonly probe: Probe;
-  channel: PlanChannel;
+  readonly channel: PlanChannel;
   /** How often each status was expected: a test that never saw one proves nothing about it. */
   readonly seen = new Map<string, number>();
 
@@ -127,13 +136,8 @@ export class Oracle {
 
   private constructor(probe: Probe, channel: PlanChannel) {
     this.probe = probe;
+    probe.receive(RECEIVED_MS);
     this.channel = channel;
-  }
-
-  /** Goes on with another channel. */
-  use(channel: PlanChannel): void {
-    this.channel = channel;
-    this.probe.use(planOf([channel]));
   }
 
   check(payload: Uint8Array | string): void {

@@ -16,6 +16,7 @@ export type Target = 'release' | 'scalar' | 'debug';
 
 interface Exports {
   decodeRecord(...places: number[]): void;
+  decodeList(...places: number[]): number;
   decodedBytes(): number;
   decodeAll(...places: [plan: number, channel: number, ...rest: number[]]): number;
   powersOfFive(): number;
@@ -54,6 +55,8 @@ export interface DecodedSample {
   readonly offset: number;
   readonly timeOffset: number;
   readonly metric: number;
+  /** Promised by the device; 0 = nothing. */
+  readonly expectMs: number;
   readonly readings: readonly DecodedReading[];
 }
 
@@ -70,6 +73,7 @@ const PLAN_AT = 65536;
 const OUT_AT = 2 * 1024 * 1024;
 /** Zeros: nothing known besides the payload. */
 const SITUATION_AT = OUT_AT - 8192;
+const LIST_AT = 1024 * 1024;
 const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
 export const NO_ORDINAL = 0xffffffff;
@@ -125,11 +129,6 @@ export class Probe {
     this.kernel = instance.exports as unknown as Exports;
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);
-    this.use(plan);
-  }
-
-  /** Puts another plan in the place of the one before. */
-  use(plan: Plan): void {
     const image = planImage(plan);
     assert(PLAN_AT + image.byteLength < SITUATION_AT, 'the plan fits the probe');
     this.#bytes.set(image, PLAN_AT);
@@ -161,6 +160,11 @@ export class Probe {
     return PLAN_AT;
   }
 
+  /** What the records to come are received at; 0 at first. */
+  receive(receivedMs: number): void {
+    this.#view.setBigInt64(SITUATION_AT, BigInt(receivedMs), true);
+  }
+
   /** Puts bytes at the very end of memory; gives their address. */
   put(bytes: Uint8Array): number {
     const at = this.#bytes.length - bytes.byteLength;
@@ -186,6 +190,27 @@ export class Probe {
       assert(untouched, 'the decoder stays inside its output');
     }
     return this.#record();
+  }
+
+  /** Processor nanoseconds per payload, all of them in turn. */
+  price(payloads: readonly (Uint8Array | string)[], rounds: number, channelId = 1): number {
+    const channel = this.kernel.planChannelById(PLAN_AT, channelId);
+    let at = OUT_AT + this.kernel.decodedBytes() + GUARD_BYTES + payloads.length * 8;
+    payloads.forEach((payload, i) => {
+      const bytes = Buffer.from(payload);
+      this.#bytes.set(bytes, at);
+      this.#view.setUint32(LIST_AT + i * 8, at, true);
+      this.#view.setUint32(LIST_AT + i * 8 + 4, bytes.length, true);
+      at += (bytes.length + 15) & -8;
+    });
+    assert(at <= this.#bytes.length, 'the payloads fit the probe');
+    const { kernel } = this;
+    const run = (times: number) =>
+      kernel.decodeList(PLAN_AT, channel, LIST_AT, payloads.length, times, OUT_AT, SITUATION_AT);
+    const before = process.cpuUsage();
+    assert(run(rounds) === payloads.length * rounds, 'every payload is readable');
+    const { user, system } = process.cpuUsage(before);
+    return ((user + system) * 1000) / (payloads.length * rounds);
   }
 
   #record(): DecodedRecord {
@@ -223,6 +248,7 @@ export class Probe {
       offset: view.getUint32(at + 16, true),
       metric: view.getUint32(at + 20, true),
       timeOffset: view.getUint32(at + 32, true),
+      expectMs: view.getUint32(at + 40, true),
       readings: Array.from({ length: count }, (_, i) => this.#reading(first + i)),
     };
   }

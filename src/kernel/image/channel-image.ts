@@ -6,7 +6,6 @@ import * as A from '../../../assembly/shared/abi.ts';
 import * as L from '../../../assembly/shared/plan-layout.ts';
 import { assert } from '../../base/assert.ts';
 import type { PlanChannel, PlanMetric, PlanWindow } from '../../model/plan.ts';
-import { writeAvro } from './avro-image.ts';
 import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
 import { writeNames } from './name-program.ts';
@@ -78,9 +77,6 @@ export function writeChannel(
     const names = writeNames(writer, channel.metrics, channel.name);
     writer.u32(at + L.CHANNEL_PROGRAM_AT, names - at);
   }
-  if (channel.format === 'avro' && !channel.retired) {
-    writer.u32(at + L.CHANNEL_PROGRAM_AT, writeAvro(writer, channel) - at);
-  }
   return at;
 }
 
@@ -96,6 +92,7 @@ function writePolicies(writer: ImageWriter, at: number, channel: PlanChannel): v
   const confluent = channel.framing === 'confluent';
   writer.u32(at + L.CHANNEL_FRAMING_AT, confluent ? A.FRAMING_CONFLUENT : A.FRAMING_NONE);
   writer.u32(at + L.CHANNEL_TIME_OF_RECORD_AT, channel.timeOf === 'record' ? 1 : 0);
+  writer.u32(at + L.CHANNEL_ARRAYED_AT, channel.samplesPath.length > 0 ? 1 : 0);
   writer.u32(at + L.CHANNEL_SUSPECT_POLICY_AT, POLICIES[channel.suspectPolicy]);
   writer.u32(at + L.CHANNEL_CONTENT_DEDUP_AT, channel.contentDedup ? 1 : 0);
   writer.u32(at + L.CHANNEL_SCORE_AT, SCORES[channel.score]);

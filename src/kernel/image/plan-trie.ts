@@ -1,7 +1,8 @@
 /**
  * The JSON paths of a channel as a trie in the plan image (nodes and members: plan-layout.ts). In:
- * the paths of metrics in use, time and event id. Out: the offset of the root node and the number
- * of members. A path is a member name per level; equal paths share a member with several actions.
+ * the paths of metrics in use, time, event id and samples. Out: the offset of the root node and the
+ * number of members. A path is a member name per level; equal paths share a member with several
+ * actions. Below the member of the array of samples lies the trie of its elements.
  */
 import * as L from '../../../assembly/shared/plan-layout.ts';
 import { assert } from '../../base/assert.ts';
@@ -9,40 +10,100 @@ import type { PlanChannel } from '../../model/plan.ts';
 import { type ImageWriter, slotMask } from './image-writer.ts';
 import { checkPath } from './plan-path.ts';
 
+type Level = Map<string, Member>;
+
 interface Member {
   readonly key: Uint8Array;
   readonly index: number;
   readonly actions: number[];
-  readonly children: Map<string, Member>;
+  children: Level;
+  /** Of the array of samples: the first index of the members of its elements. */
+  elementIndex: number;
 }
 
 export interface Trie {
   readonly root: number;
+  /** One more than the greatest index of a member. */
   readonly memberCount: number;
 }
 
+/** Bits of a word in the set of members seen, which is cleared word by word for each element. */
+const WORD_BITS = 64;
+const QUOTE = Buffer.from('"');
+const QUOTE_AND_COLON = Buffer.from('":');
+/** What a JSON string holds only as an escape. */
+const ESCAPED_ONLY = /["\\\x00-\x1f]/;
+
 export function writeTrie(writer: ImageWriter, channel: PlanChannel): Trie {
-  const root = new Map<string, Member>();
-  let memberCount = 0;
-  const add = (path: readonly string[], action: number): void => {
-    checkPath(path, channel.name);
-    let level = root;
+  const builder = new TrieBuilder(channel.name);
+  const root: Level = new Map();
+  let sample = root;
+  if (channel.samplesPath.length > 0) {
+    sample = new Map();
+    builder.add(root, channel.samplesPath, L.ACTION_SAMPLES);
+  }
+  const time = channel.timeOf === 'record' ? root : sample;
+  // A path leads through objects only: nothing of the record lies in the array itself.
+  const isThere = (path: readonly string[]) =>
+    path.length > 0 && (sample === root || !leadsThrough(path, channel.samplesPath));
+  if (time === root && isThere(channel.timePath)) {
+    builder.add(root, channel.timePath, L.ACTION_TIME);
+  }
+  if (isThere(channel.eventIdPath)) builder.add(root, channel.eventIdPath, L.ACTION_EVENT_ID);
+  const array = builder.samples;
+  if (array !== null) {
+    builder.alignIndex();
+    array.children = sample;
+    array.elementIndex = builder.memberCount;
+  }
+  if (time !== root && channel.timePath.length > 0) {
+    builder.add(sample, channel.timePath, L.ACTION_TIME);
+  }
+  for (const { retired, path, ordinal } of channel.metrics) {
+    if (!retired) builder.add(sample, path, ordinal);
+  }
+  assert(builder.memberCount <= L.MEMBERS_MAX, 'more members than paths of full depth have');
+  return { root: writeNode(writer, root), memberCount: builder.memberCount };
+}
+
+function leadsThrough(path: readonly string[], array: readonly string[]): boolean {
+  return path.length > array.length && array.every((name, depth) => path[depth] === name);
+}
+
+class TrieBuilder {
+  memberCount = 0;
+  /** The member of the array of samples. */
+  samples: Member | null = null;
+  readonly #channel: string;
+
+  constructor(channel: string) {
+    this.#channel = channel;
+  }
+
+  add(from: Level, path: readonly string[], action: number): void {
+    checkPath(path, this.#channel);
+    let level = from;
     path.forEach((name, depth) => {
-      let member = level.get(name);
-      if (member === undefined) {
-        const key = new TextEncoder().encode(name);
-        member = { key, index: memberCount++, actions: [], children: new Map() };
-        level.set(name, member);
+      const member = level.get(name) ?? this.#create(level, name);
+      if (depth === path.length - 1) {
+        member.actions.push(action);
+        if (action === L.ACTION_SAMPLES) this.samples = member;
       }
-      if (depth === path.length - 1) member.actions.push(action);
       level = member.children;
     });
-  };
-  if (channel.timePath.length > 0) add(channel.timePath, L.ACTION_TIME);
-  if (channel.eventIdPath.length > 0) add(channel.eventIdPath, L.ACTION_EVENT_ID);
-  for (const metric of channel.metrics) if (!metric.retired) add(metric.path, metric.ordinal);
-  assert(memberCount <= L.MEMBERS_MAX, 'more members than paths of full depth have');
-  return { root: writeNode(writer, root), memberCount };
+  }
+
+  alignIndex(): void {
+    this.memberCount = Math.ceil(this.memberCount / WORD_BITS) * WORD_BITS;
+  }
+
+  #create(level: Level, name: string): Member {
+    const key = new TextEncoder().encode(name);
+    const index = this.memberCount++;
+    const member = { key, index, actions: [], children: new Map(), elementIndex: 0 };
+    level.set(name, member);
+    return member;
+  }
 }
 
 function writeNode(writer: ImageWriter, members: ReadonlyMap<string, Member>): number {
@@ -64,7 +125,11 @@ function writeMember(writer: ImageWriter, member: Member): number {
   member.actions.forEach((action, i) => {
     writer.u32(at + L.MEMBER_ACTIONS_AT + i * 4, action);
   });
-  writer.u32(at + L.MEMBER_KEY_AT, writer.append(member.key) - at);
+  writer.u32(at + L.MEMBER_ELEMENT_INDEX_AT, member.elementIndex);
+  const quoted = Buffer.concat([QUOTE, member.key, QUOTE_AND_COLON]);
+  writer.u32(at + L.MEMBER_KEY_AT, writer.append(quoted) + QUOTE.byteLength - at);
+  const isPlain = !ESCAPED_ONLY.test(Buffer.from(member.key).toString());
+  writer.u32(at + L.MEMBER_QUOTED_BYTES_AT, isPlain ? quoted.byteLength : 0);
   if (member.children.size > 0) {
     writer.u32(at + L.MEMBER_CHILD_AT, writeNode(writer, member.children) - at);
   }

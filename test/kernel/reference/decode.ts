@@ -12,15 +12,14 @@ import {
   OK,
   PAYLOAD_MALFORMED,
   PAYLOAD_TOO_DEEP,
-  SCHEMA_UNKNOWN,
 } from '../../../assembly/shared/status.ts';
 import type { PlanChannel, PlanMetric } from '../../../src/model/plan.ts';
-import { decodeAvro } from './avro.ts';
-import { behindPrefix, prefixBytes } from './confluent.ts';
-import { find, type Node, readJson, TooDeep } from './json.ts';
+import { TooDeep } from './json.ts';
+import { decodeJson } from './json-payload.ts';
 import { bootKey, idKey, type KeyField } from './key.ts';
 import * as wire from './protobuf.ts';
-import { inTimeRange, readTime } from './time.ts';
+import { decodeSenmlJson } from './senml-json.ts';
+import { inTimeRange } from './time.ts';
 import { type Judged, judgeValue, type Raw } from './validate.ts';
 
 export interface Reading {
@@ -83,34 +82,31 @@ export function decodePayload(
   channel: PlanChannel,
   situation: Situation = NO_SITUATION,
 ): Payload {
-  const prefix = channel.framing === 'confluent' ? prefixBytes(payload, channel) : 0;
-  if (prefix === null) return { status: SCHEMA_UNKNOWN, offset: 0, key: null, samples: [] };
   try {
-    const decoded = decodeFormat(payload.subarray(prefix), channel, situation);
-    return prefix === 0 ? decoded : behindPrefix(decoded, channel, prefix);
+    if (channel.format === 'json') return finish(decodeJson(payload, channel));
+    if (channel.format === 'senml-json') {
+      return finish({ key: null, samples: decodeSenmlJson(payload, channel, situation) });
+    }
+    return decodeProtobuf(payload, channel);
   } catch (error) {
     if (!(error instanceof wire.Malformed)) throw error;
     const status = error instanceof TooDeep ? PAYLOAD_TOO_DEEP : PAYLOAD_MALFORMED;
-    return { status, offset: prefix + error.offset, key: null, samples: [] };
+    return { status, offset: error.offset, key: null, samples: [] };
   }
 }
 
-function decodeFormat(payload: Uint8Array, channel: PlanChannel, _situation: Situation): Payload {
-  switch (channel.format) {
-    case 'json':
-      return decodeJson(payload, channel);
-    case 'avro':
-      return decodeAvro(payload, channel);
-    default:
-      return decodeProtobuf(payload, channel);
-  }
+interface Content {
+  readonly key: KeyField;
+  readonly samples: readonly Sample[];
 }
 
-export function finish(key: KeyField, samples: readonly Sample[], overLimit: boolean): Payload {
+function finish({ key, samples }: Content): Payload {
   const known = samples.some((sample) => sample.readings.some(({ metric }) => metric !== null));
   let status = OK as number;
   if (!known) status = NO_READINGS;
   if (key === 'invalid') status = EVENT_ID_INVALID;
+  const count = samples.reduce((sum, { readings }) => sum + readings.length, 0);
+  const overLimit = samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
   if (overLimit) status = LIMIT_EXCEEDED;
   return { status, offset: 0, key, samples };
 }
@@ -138,9 +134,7 @@ function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
     const timeMs = time === 0n ? null : known;
     return { timeMs, offset: field.tagAt, timeOffset: field.tagAt, readings };
   });
-  const count = samples.reduce((sum, { readings }) => sum + readings.length, 0);
-  const over = samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
-  return finish(telemetryKey(top, message), samples, over);
+  return finish({ key: telemetryKey(top, message), samples });
 }
 
 function telemetryKey(top: readonly wire.Field[], message: wire.TelemetryMessage): KeyField {
@@ -180,50 +174,4 @@ function protobufValue(fields: readonly wire.Field[], message: wire.ReadingMessa
   if (given.number === 2) return { kind: 'double', value: message.number };
   if (given.number === 3) return { kind: 'integer', value: wire.whole(message.integer) };
   return { kind: 'boolean', value: given.varint !== 0n };
-}
-
-// --- JSON ---------------------------------------------------------------------------------------
-function decodeJson(payload: Uint8Array, channel: PlanChannel): Payload {
-  const metrics = channel.metrics.filter(({ retired }) => !retired);
-  const paths = [...metrics.map(({ path }) => path), channel.timePath, channel.eventIdPath];
-  const declared = (path: readonly string[]) =>
-    paths.some((known) => path.every((name, index) => known[index] === name));
-  const root = readJson(payload, declared);
-
-  const time = find(root, channel.timePath);
-  const timeMs: Sample['timeMs'] =
-    time === undefined ? null : (readTime(time, channel.timeFormat) ?? 'malformed');
-  const readings = metrics.flatMap((metric): Reading[] => {
-    const node = find(root, metric.path);
-    if (node === undefined) return [];
-    return [{ metric, judged: judgeValue(metric, jsonValue(metric, node)), offset: node.start }];
-  });
-  readings.sort((left, right) => left.offset - right.offset);
-  const sample = { timeMs, offset: 0, timeOffset: time?.start ?? 0, readings };
-  return finish(jsonKey(find(root, channel.eventIdPath)), [sample], false);
-}
-
-function jsonKey(node: Node | undefined): KeyField {
-  if (node === undefined) return null;
-  if (node.kind === 'number' && /^-?[0-9]+$/.test(node.text)) return idKey(Buffer.from(node.text));
-  if (node.kind !== 'string') return 'invalid';
-  const text = node.value as string;
-  return isWellFormed(text) ? idKey(Buffer.from(text)) : 'invalid';
-}
-
-/** Whether it has no lone surrogate. */
-const isWellFormed = (text: string): boolean => Buffer.from(text).toString() === text;
-
-function jsonValue(metric: PlanMetric, node: Node): Raw {
-  if (node.kind === 'boolean') return { kind: 'boolean', value: node.value as boolean };
-  if (node.kind === 'string') {
-    const value = node.value as string;
-    return isWellFormed(value) ? { kind: 'text', value } : { kind: 'other' };
-  }
-  if (node.kind !== 'number') return { kind: 'other' };
-  const value = Number(node.text);
-  if (metric.kind !== 'integer') return { kind: 'double', value };
-  if (/^-?[0-9]+$/.test(node.text)) return { kind: 'integer', value: BigInt(node.text) };
-  const whole = Number.isInteger(value) && Math.abs(value) <= 2 ** 53;
-  return whole ? { kind: 'integer', value: BigInt(value) } : { kind: 'double', value };
 }

@@ -16,7 +16,18 @@ export interface Node {
   readonly text: string;
   /** What JSON.parse makes of strings and booleans. */
   readonly value: unknown;
+  /** The last of each name. */
   readonly members: ReadonlyMap<string, Node>;
+  /** Of an object, all in order. */
+  readonly entries: readonly Entry[];
+  /** Of an array. */
+  readonly elements: readonly Node[];
+}
+
+export interface Entry {
+  readonly key: string;
+  readonly keyAt: number;
+  readonly node: Node;
 }
 
 /** Whether a member may be given only once: its path is (the beginning of) a declared one. */
@@ -25,22 +36,36 @@ export type Declared = (path: readonly string[]) => boolean;
 /** Nesting that this reader follows: its own stack ends there. */
 const DEPTH_READ = 1000;
 
-/** Also in an array nothing is declared. */
+/** In paths for Declared: any element of an array. */
+export const ELEMENT = '\0element';
+/** Where nothing is declared. */
 const NOWHERE: readonly string[] = ['\0nowhere'];
-const NO_MEMBERS: ReadonlyMap<string, Node> = new Map();
+const NOTHING = { members: new Map<string, Node>(), entries: [], elements: [] };
 
-export function readJson(payload: Uint8Array, declared: Declared): Node {
+/** `check` refuses (Malformed) what is JSON but not what the format allows: depth comes after. */
+export function readJson(
+  payload: Uint8Array,
+  declared: Declared,
+  check: (root: Node) => void = () => {},
+): Node {
   const valid = isValid(payload);
   let reader: Reader | undefined;
+  let isJson = false;
   try {
     reader = new Reader(payload, declared);
     const root = reader.document();
     assert(valid, 'JSON.parse refuses what the reference reader accepts');
+    isJson = true;
+    check(root);
+    if (reader.deepAt !== null) throw new TooDeep(reader.deepAt);
     return root;
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
     const twice = reader?.metTwice === true;
-    assert(!valid || twice || error instanceof TooDeep, 'JSON.parse accepts what was refused');
+    assert(
+      isJson || !valid || twice || error instanceof TooDeep,
+      'JSON.parse accepts what was refused',
+    );
     throw error;
   }
 }
@@ -57,7 +82,7 @@ function isValid(payload: Uint8Array): boolean {
 class Reader {
   at = 0;
   metTwice = false;
-  private deepAt: number | null = null;
+  deepAt: number | null = null;
   private readonly bytes: Uint8Array;
   private readonly latin: string;
   private readonly declared: Declared;
@@ -72,7 +97,6 @@ class Reader {
     const root = this.value([], 0);
     this.space();
     if (this.at < this.bytes.length) throw new Malformed(this.at);
-    if (this.deepAt !== null) throw new TooDeep(this.deepAt);
     return root;
   }
 
@@ -83,7 +107,7 @@ class Reader {
     if (first === '{' || first === '[') {
       if (depth === JSON_DEPTH_MAX) this.deepAt ??= start;
       if (depth === DEPTH_READ) throw this.beyond();
-      return first === '{' ? this.object(path, depth + 1) : this.array(depth + 1);
+      return first === '{' ? this.object(path, depth + 1) : this.array(path, depth + 1);
     }
     if (first === '"') return this.leaf('string', this.string());
     const literal = this.token(/true|false|null/y, /t(r(ue?)?)?|f(a(l(se?)?)?)?|n(u(ll?)?)?/y);
@@ -116,12 +140,13 @@ class Reader {
   private leaf(kind: Node['kind'], text: string): Node {
     const start = this.at - text.length;
     const written = Buffer.from(text, 'latin1').toString('utf8');
-    return { kind, start, text, value: JSON.parse(written), members: NO_MEMBERS };
+    return { kind, start, text, value: JSON.parse(written), ...NOTHING };
   }
 
   private object(path: readonly string[], depth: number): Node {
     const start = this.at;
     const members = new Map<string, Node>();
+    const entries: Entry[] = [];
     this.at += 1;
     if (!this.skip('}')) {
       do {
@@ -134,22 +159,32 @@ class Reader {
           throw new Malformed(keyAt);
         }
         this.expect(':');
-        members.set(key, this.value(inner, depth));
+        const node = this.value(inner, depth);
+        members.set(key, node);
+        entries.push({ key, keyAt, node });
       } while (this.skip(','));
       this.expect('}');
     }
-    return { kind: 'object', start, text: '', value: undefined, members };
+    return {
+      ...{ kind: 'object', start, text: '', value: undefined },
+      ...NOTHING,
+      members,
+      entries,
+    };
   }
 
-  private array(depth: number): Node {
+  private array(path: readonly string[], depth: number): Node {
     const start = this.at;
+    const elements: Node[] = [];
+    const inner = [...path, ELEMENT];
+    const element = this.declared(inner) ? inner : NOWHERE;
     this.at += 1;
     if (!this.skip(']')) {
-      do this.value(NOWHERE, depth);
+      do elements.push(this.value(element, depth));
       while (this.skip(','));
       this.expect(']');
     }
-    return { kind: 'array', start, text: '', value: undefined, members: NO_MEMBERS };
+    return { ...{ kind: 'array', start, text: '', value: undefined }, ...NOTHING, elements };
   }
 
   /** A string with its quotes, as written. */

@@ -196,11 +196,9 @@ export class ReferenceKernel {
   reach(device: Device): void {
     const minute = this.#minute();
     const { quality } = device;
+    if (quality.minute !== null && quality.minute < minute) this.#emitQuality(device);
     quality.counts = this.plan.quality;
-    if (quality.counts) {
-      if (quality.minute !== null && quality.minute < minute) this.#emitQuality(device);
-      quality.minute = minute;
-    }
+    if (this.plan.quality) quality.minute = minute;
     device.reach(this.logClock);
   }
 
