@@ -57,6 +57,13 @@ export class Decoding {
   wrongAt: usize;
   /** Bytes of texts kept in scratch. */
   textUsed: u32;
+  /** Avro: its program; the open sample, 0 = none; where the block must end, 0 = anywhere. */
+  program: usize;
+  sample: usize;
+  blockEnd: usize;
+  /** The record's time, for all its samples, and where it is said; 0 = nowhere. */
+  recordTimeAt: usize;
+  recordTimeMs: i64;
   situation: Situation;
 }
 
@@ -165,6 +172,19 @@ export function setTime(sample: Sample, timeMs: i64): void {
   }
   sample.eventTimeMs = timeMs;
   sample.timeKind = TIME_PRESENT;
+}
+
+/** Gives every sample the record's time, if the record says one. */
+export function spreadTime(d: Decoding): void {
+  if (d.recordTimeAt == 0) return;
+  const count = min<u32>(decodedAt(d.out).sampleCount, SAMPLES_PER_RECORD_MAX);
+  for (let i: u32 = 0; i < count; i++) {
+    const sample = sampleAt(d.out, i);
+    sample.timeOffset = <u32>(d.recordTimeAt - d.payload);
+    setTime(sample, d.recordTimeMs);
+    // What is wrong with the time goes before what is missing.
+    if (sample.status == TIME_MALFORMED) sample.metric = ORDINAL_NONE;
+  }
 }
 
 /** Begins a declared metric's reading, refused or not; false when the sample has one already. */

@@ -7,11 +7,12 @@ import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import {
-  FORMAT_JSON, FORMAT_SENML_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
+  FORMAT_AVRO, FORMAT_JSON, FORMAT_SENML_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
 } from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
 } from '../shared/status';
+import { decodeAvro } from './avro/avro';
 import { takePrefix } from './confluent';
 import { decodeJson } from './json';
 import { decodeProtobuf } from './protobuf';
@@ -45,6 +46,7 @@ function decodeFormat(d: Decoding): bool {
   switch (channelFormat(d.channel)) {
     case FORMAT_JSON: return decodeJson(d);
     case FORMAT_SENML_JSON: return decodeSenmlJson(d);
+    case FORMAT_AVRO: return decodeAvro(d);
     default: return decodeProtobuf(d);
   }
 }
@@ -72,6 +74,8 @@ function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): D
   d.deepAt = 0;
   d.wrongAt = 0;
   d.textUsed = 0;
+  d.sample = 0;
+  d.recordTimeAt = 0;
   d.seen = 0;
   d.declared = 0;
   return d;

@@ -5,10 +5,12 @@
  * of digits.
  */
 import { MILLIS_OUTSIDE, Numeral, scanNumber, toMillis } from '../numeral';
-import { TIME_MS, TIME_NS, TIME_S, TIME_US } from '../shared/abi';
+import { TIME_ISO8601, TIME_MS, TIME_S, TIME_US } from '../shared/abi';
 
 /** What no time stamp is. */
 export const TIME_NONE: i64 = MILLIS_OUTSIDE;
+/** Seconds beyond every table, and far below what overflows as milliseconds. */
+const SECONDS_LIMIT: i64 = 1000000000000;
 
 @inline
 function epochShift(format: u32): i32 {
@@ -18,6 +20,23 @@ function epochShift(format: u32): i32 {
 /** A number in an epoch format. */
 export function epochToMillis(numeral: Numeral, format: u32): i64 {
   return toMillis(numeral, epochShift(format));
+}
+
+/** An integer in an epoch format; TIME_NONE for ISO 8601, and beyond every table. */
+export function epochWholeToMillis(value: i64, format: u32): i64 {
+  switch (format) {
+    case TIME_S: return value > SECONDS_LIMIT || value < -SECONDS_LIMIT ? TIME_NONE : value * 1000;
+    case TIME_MS: return value;
+    case TIME_US: return floorDivide(value, 1000);
+    case TIME_ISO8601: return TIME_NONE;
+    default: return floorDivide(value, 1000000);
+  }
+}
+
+@inline
+function floorDivide(value: i64, by: i64): i64 {
+  const quotient = value / by;
+  return quotient * by > value ? quotient - 1 : quotient;
 }
 
 /** A string of digits in an epoch format; leading zeros do not matter. */

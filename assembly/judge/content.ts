@@ -78,6 +78,10 @@ export function judgeContent(device: Device, low: u64, high: u64): i32 {
   return OK;
 }
 
+/** One is remembered in any case, so that a retry is known. */
+@inline
+function contentsMax(): u32 { return max(planContentsPerDevice(control().plan), 1); }
+
 @inline
 function grown(capacity: u32, most: u32): u32 {
   return min(max(capacity << 1, CAPACITY_FIRST), max(most, capacity + 1));
@@ -87,7 +91,7 @@ function grown(capacity: u32, most: u32): u32 {
 export function contentGrowth(device: Device): usize {
   if (device !== null && device.contentCount < device.contentCapacity) return 0;
   const capacity = device === null ? 0 : device.contentCapacity;
-  return <usize>grown(capacity, planContentsPerDevice(control().plan)) * PLACE_BYTES;
+  return <usize>grown(capacity, contentsMax()) * PLACE_BYTES;
 }
 
 function evictOldest(device: Device): void {
@@ -124,8 +128,7 @@ function grow(slot: u32, capacity: u32): void {
 
 /** Enters a content that `judgeContent` found new. */
 export function rememberContent(slot: u32, low: u64, high: u64): void {
-  const most = planContentsPerDevice(control().plan);
-  if (most == 0) return;
+  const most = contentsMax();
   const now = durable().logClock;
   const horizon = now - planDedupHorizonMs(control().plan);
   let device = deviceOf(slot);

@@ -39,13 +39,17 @@ function plain(channel: PlanChannel, timeMs?: number): BadRecord | null {
   if (isJson(channel)) {
     if (timeMs !== undefined && channel.timePath.length === 0) return null;
     const time = timeMs === undefined ? undefined : spell(channel, timeMs);
-    return json(channel, metric, metric.kind === 'boolean' ? 'true' : '1', time);
+    return json(channel, metric, fineToken(metric), time);
   }
   return proto({ ...(timeMs === undefined ? {} : { timeMs }), readings: [fine(metric)] });
 }
 
+const fineToken = ({ kind }: PlanMetric): string =>
+  kind === 'boolean' ? 'true' : kind === 'text' ? '"on"' : '1';
+
 function fine({ ordinal, kind }: PlanMetric): ReadingInput {
   const metric = ordinal + 1;
+  if (kind === 'text') return { metric, text: 'on' };
   if (kind === 'boolean') return { metric, boolean: true };
   return kind === 'integer' ? { metric, integer: 1n } : { metric, number: 1 };
 }
@@ -153,9 +157,19 @@ const READINGS: Readonly<Record<string, Make>> = {
     return proto({ readings: [fine(known), { metric: 4711, number: 1 }] });
   },
   TYPE_MISMATCH: (channel) =>
-    reading(channel, ({ kind }) => kind !== 'boolean', {
+    reading(channel, ({ kind }) => kind !== 'boolean' && kind !== 'text', {
       json: () => '"1"',
       proto: { boolean: true },
+    }),
+  TEXT_LIMIT: (channel) =>
+    reading(channel, ({ kind }) => kind === 'text', {
+      json: () => JSON.stringify('x'.repeat(257)),
+      proto: { text: 'x'.repeat(257) },
+    }),
+  NOT_LISTED: (channel) =>
+    reading(channel, ({ values }) => values !== null, {
+      json: () => '"unheard"',
+      proto: { text: 'unheard' },
     }),
   NOT_FINITE: (channel) =>
     reading(channel, ({ kind }) => kind === 'number', {

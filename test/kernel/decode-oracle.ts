@@ -126,7 +126,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
 
 export class Oracle {
   readonly probe: Probe;
-  readonly channel: PlanChannel;
+  channel: PlanChannel;
   /** How often each status was expected: a test that never saw one proves nothing about it. */
   readonly seen = new Map<string, number>();
 
@@ -138,6 +138,12 @@ export class Oracle {
     this.probe = probe;
     probe.receive(RECEIVED_MS);
     this.channel = channel;
+  }
+
+  /** Goes on with another channel. */
+  use(channel: PlanChannel): void {
+    this.channel = channel;
+    this.probe.use(planOf([channel]));
   }
 
   check(payload: Uint8Array | string): void {

@@ -38,12 +38,21 @@ export function runReference(stream: Stream): Outcome {
   const outcome = new Outcome();
   for (const chunk of all(stream.messages)) {
     const { rows, facts, deadLetters, position, needsTicks } = kernel.turn(chunk);
-    for (const [table, tableRows] of rows) outcome.addRows(table, tableRows);
+    for (const [table, tableRows] of rows) outcome.addRows(table, tableRows.map(asBytes));
     outcome.facts.push(...facts);
     outcome.deadLetters.push(...deadLetters);
     Object.assign(outcome, { position, needsTicks });
   }
   return outcome;
+}
+
+/** Texts as the reader of Native blocks shows them: a byte a character. */
+function asBytes(row: TableRow): TableRow {
+  const shown = Object.entries(row).map(([name, value]) => {
+    const isText = typeof value === 'string' && name !== 'sample';
+    return [name, isText ? Buffer.from(value).toString('latin1') : value];
+  });
+  return Object.fromEntries(shown) as TableRow;
 }
 
 /** Applies chunks, taking outputs and plans as an owner does; adds to `outcome`. */

@@ -8,7 +8,7 @@ import type { DeviceRecord, EventKey, LogPosition } from '../../src/model/record
 import type { LogMessage } from '../../src/wire/chunk.ts';
 import { encodeRecordBatch } from '../../src/wire/record-batch.ts';
 import { BAD_INPUT, type BadRecord } from './bad-input.ts';
-import { LogWriter, PARTITION, recordOf } from './log-writer.ts';
+import { LogWriter, PARTITION, recordOf, START_MS } from './log-writer.ts';
 import { damaged, type Measurement, type PayloadKey, randomPayload } from './payload-generator.ts';
 import { changedPlan, randomPlan } from './plan-generator.ts';
 import { HOUR_MS, MINUTE_MS } from './plan-sample.ts';
@@ -30,6 +30,10 @@ export interface Stream {
 interface Device {
   readonly name: string;
   readonly clockOffsetMs: number;
+  /** Milliseconds that its clock gains per hour. */
+  readonly driftMs: number;
+  /** What its readings are around now. */
+  level: number;
   readonly keys: 'id' | 'boot' | 'payload' | 'none';
   readonly habit: 'ordered' | 'late' | 'ahead' | 'backlog' | 'mixed';
   bootId: bigint;
@@ -96,7 +100,9 @@ class Generator {
     const random = this.#random;
     return {
       name: `d${place}`,
-      clockOffsetMs: random.pick([0, 0, 0, 800, -2000, 4 * MINUTE_MS, 6 * MINUTE_MS]),
+      clockOffsetMs: random.pick([0, 0, 0, 800, -2000, 290_000, 6 * MINUTE_MS]),
+      driftMs: random.pick([0, 0, 0, 5000, -300_000]),
+      level: random.int(-30, 30),
       keys: random.pick(['id', 'boot', 'payload', 'none']),
       habit: random.pick(['ordered', 'late', 'ahead', 'backlog', 'mixed']),
       bootId: BigInt(random.int(0, 3)),
@@ -115,6 +121,7 @@ class Generator {
     else if (step < 0.95) this.#log.nowMs += random.pick([1999, 2000, 2001, 3000, 31_000]);
     else if (step < 0.97) this.#log.nowMs += random.int(0, 3 * MINUTE_MS);
     else if (step < 0.975) this.#log.nowMs += random.int(0, 2 * HOUR_MS);
+    else if (step < 0.977) this.#log.nowMs += 2 * 24 * HOUR_MS;
     else this.#log.nowMs -= random.int(0, 5000);
     this.#log.nowMs = this.#onGrid(this.#log.nowMs);
     if (random.chance(0.02)) this.#log.skip(BigInt(random.pick([1, 2, 100, 1023, 65_535])));
@@ -223,9 +230,12 @@ class Generator {
   #samples(device: Device): Measurement[] {
     const random = this.#random;
     const count = random.chance(0.6) ? 1 : random.int(0, 6);
-    return Array.from({ length: count }, () => ({
-      timeMs: random.chance(0.03) ? undefined : this.#eventTime(device),
-    }));
+    return Array.from({ length: count }, () => {
+      if (random.chance(0.5)) device.level += random.pick([1, -1, 1, -1, 8, -8, 0.5]);
+      if (Math.abs(device.level) > 40) device.level = 0;
+      const timeMs = random.chance(0.03) ? undefined : this.#eventTime(device);
+      return { timeMs, level: device.level };
+    });
   }
 
   /** Now and then one millisecond short of a bound, where watermarks lie. */
@@ -236,7 +246,8 @@ class Generator {
 
   #habitualTime(device: Device): number {
     const random = this.#random;
-    const now = this.#log.nowMs + device.clockOffsetMs;
+    const runHours = (this.#log.nowMs - START_MS) / HOUR_MS;
+    const now = this.#log.nowMs + device.clockOffsetMs + Math.round(runHours * device.driftMs);
     const mixed = ['ordered', 'late', 'ahead', 'backlog'] as const;
     const habit = device.habit === 'mixed' ? random.pick(mixed) : device.habit;
     if (random.chance(0.05)) return Math.floor(now / 5000) * 5000;

@@ -4,12 +4,15 @@
  * declared, fields twice. And the same bytes damaged.
  */
 import type { PlanChannel, PlanMetric, TimeFormat } from '../../src/model/plan.ts';
+import { TEXTS } from './plan-generator.ts';
 import type { Random } from './random.ts';
 import { encodeTelemetry, type ReadingInput, type SampleInput } from './telemetry.ts';
 
 export interface Measurement {
   /** Undefined: the device sends no time. */
   readonly timeMs: number | undefined;
+  /** What all its numbers are around. */
+  readonly level: number;
 }
 
 export interface PayloadKey {
@@ -26,9 +29,9 @@ export function randomPayload(
   if (channel.format === 'json') {
     return Buffer.from(randomJson(random, channel, { ...content.samples[0]!, ...content.key }));
   }
-  const samples = content.samples.map(({ timeMs }): SampleInput => {
+  const samples = content.samples.map(({ timeMs, level }): SampleInput => {
     const readings = randomMetrics(random, channel).map((metric) =>
-      protobufReading(random, metric),
+      protobufReading(random, metric, level),
     );
     if (random.chance(0.05)) readings.push({ metric: random.int(60, 70), number: 1 });
     if (random.chance(0.02)) readings.push({ name: 'nobody', number: 1 });
@@ -46,7 +49,8 @@ function randomMetrics(random: Random, channel: PlanChannel): PlanMetric[] {
   return chosen;
 }
 
-export function randomNumber(random: Random): number {
+export function randomNumber(random: Random, level = 0): number {
+  if (random.chance(0.6)) return level + random.pick([0, 0, 0, 1, 0.25]);
   if (random.chance(0.8)) return Math.round((random.unit() * 140 - 60) * 1000) / 1000;
   return random.pick([
     ...[0, -0, 1, -1, 80.5, 0.1, 1 / 3, 1e-310, 5e-324, 1.7976931348623157e308, -1e300],
@@ -54,7 +58,8 @@ export function randomNumber(random: Random): number {
   ]);
 }
 
-function randomInteger(random: Random): bigint {
+function randomInteger(random: Random, level = 0): bigint {
+  if (random.chance(0.6)) return BigInt(Math.round(level) + random.pick([0, 0, 1]));
   if (random.chance(0.8)) return BigInt(random.int(-60, 90));
   return random.pick([
     ...[0n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n), 9_007_199_254_740_991n],
@@ -62,17 +67,23 @@ function randomInteger(random: Random): bigint {
   ]);
 }
 
-function protobufReading(random: Random, metric: PlanMetric): ReadingInput {
+function randomText(random: Random): string {
+  if (random.chance(0.85)) return random.pick(TEXTS);
+  return random.pick([`t${random.int(0, 99)}`, 'ä'.repeat(128), 'ä'.repeat(129), '5', 'a\u0000b']);
+}
+
+function protobufReading(random: Random, metric: PlanMetric, level: number): ReadingInput {
   const to = random.chance(0.8) ? { metric: metric.ordinal + 1 } : { name: metric.name };
   if (random.chance(0.01)) return to;
   if (random.chance(0.01)) return { ...to, number: random.pick([NaN, Infinity, -Infinity]) };
   const kind = random.chance(0.02)
-    ? random.pick(['number', 'integer', 'boolean'] as const)
+    ? random.pick(['number', 'integer', 'boolean', 'text'] as const)
     : metric.kind;
-  if (kind === 'integer') return { ...to, integer: randomInteger(random) };
+  if (kind === 'integer') return { ...to, integer: randomInteger(random, level) };
+  if (kind === 'text') return { ...to, text: randomText(random) };
   if (kind === 'boolean') return { ...to, boolean: random.chance(0.5) };
-  if (random.chance(0.1)) return { ...to, integer: randomInteger(random) };
-  return { ...to, number: randomNumber(random) };
+  if (random.chance(0.1)) return { ...to, integer: randomInteger(random, level) };
+  return { ...to, number: randomNumber(random, level) };
 }
 
 // --- JSON ---------------------------------------------------------------------------------------
@@ -81,7 +92,9 @@ type Tree = Map<string, Tree | string>;
 function randomJson(random: Random, channel: PlanChannel, given: Measurement & PayloadKey): string {
   const root: Tree = new Map();
   for (const metric of randomMetrics(random, channel)) {
-    if (!metric.retired || random.chance(0.5)) put(root, metric.path, jsonToken(random, metric));
+    if (!metric.retired || random.chance(0.5)) {
+      put(root, metric.path, jsonToken(random, metric, given.level));
+    }
   }
   if (given.timeMs !== undefined && channel.timePath.length > 0) {
     put(root, channel.timePath, timeToken(random, given.timeMs, channel.timeFormat));
@@ -127,24 +140,29 @@ function stringToken(random: Random, text: string): string {
   return `"${escaped.join('')}"`;
 }
 
-function jsonToken(random: Random, metric: PlanMetric): string {
+function jsonToken(random: Random, metric: PlanMetric, level: number): string {
   if (random.chance(0.02)) return 'null';
   if (random.chance(0.02)) return random.pick(['"5"', '[]', '{"a":1}', 'true', '1', '1.5']);
   if (metric.kind === 'boolean') return random.pick(['true', 'false']);
-  if (metric.kind === 'integer') return integerToken(random);
-  return random.chance(0.1) ? integerToken(random) : numberToken(random);
+  if (metric.kind === 'text') return textToken(random);
+  if (metric.kind === 'integer') return integerToken(random, level);
+  return random.chance(0.1) ? integerToken(random, level) : numberToken(random, level);
 }
 
-function integerToken(random: Random): string {
-  const value = randomInteger(random);
+function textToken(random: Random): string {
+  return random.chance(0.02) ? '"\\ud800"' : stringToken(random, randomText(random));
+}
+
+function integerToken(random: Random, level: number): string {
+  const value = randomInteger(random, level);
   if (random.chance(0.85)) return String(value);
   const odd = ['3.0', '1e2', '-0', '-0.0', '120e-1', '1.5e1', '9223372036854775808', '0.5'];
   const edge = ['9007199254740992.0', '9007199254740994.0', '1e19', '-9223372036854775809', '1E+1'];
   return random.pick([...odd, ...edge, `${value}.0`, `${value}e0`]);
 }
 
-function numberToken(random: Random): string {
-  const value = randomNumber(random);
+function numberToken(random: Random, level = 0): string {
+  const value = randomNumber(random, level);
   if (random.chance(0.75)) return JSON.stringify(Object.is(value, -0) ? 0 : value);
   const digits = Array.from({ length: random.int(1, 40) }, () => random.int(0, 9)).join('');
   const whole = String(BigInt(digits));

@@ -1,10 +1,12 @@
 /**
- * Random plans, and random changes of a plan as the contract allows them: channel ids and metric
- * ordinals keep their meaning, windows stay, everything else may change in mid-stream.
+ * Random plans, and random changes of a plan as the contract allows them: channel ids, metric
+ * ordinals and alert ids keep their meaning, everything else may change in mid-stream.
  */
 import type { Plan, PlanChannel, PlanMetric, ValueKind } from '../../src/model/plan.ts';
-import { channelOf, HOUR_MS, MINUTE_MS, metricOf, planOf, windowOf } from './plan-sample.ts';
+import { changedAlerts, randomAlerts, randomRules } from './condition-generator.ts';
+import { channelOf, HOUR_MS, MINUTE_MS, metricOf, planOf } from './plan-sample.ts';
 import type { Random } from './random.ts';
+import { changedWindows, randomWindows } from './window-generator.ts';
 
 const DAY_MS = 24 * HOUR_MS;
 
@@ -23,6 +25,11 @@ function randomLimits(random: Random): Partial<Plan> {
     deadLettersPerDeviceMinute: random.pick([0, 1, 5, 100_000, 100_000]),
     deadLetterRetentionMs: random.pick([0, 1, DAY_MS]),
     shadowIntervalMs: random.pick([0, 0, 1000, 10_000]),
+    contentsPerDevice: random.pick([1, 3, 64]),
+    textsMax: random.pick([0, 1, 3, 65_536, 65_536]),
+    quality: random.chance(0.6),
+    qualityRetentionMs: random.pick([0, 1, DAY_MS]),
+    alertRetentionMs: random.pick([0, 1, DAY_MS]),
   };
 }
 
@@ -31,16 +38,15 @@ function randomChannel(random: Random, id: number): PlanChannel {
   const metrics = Array.from({ length: metricCount }, (_, ordinal) =>
     randomMetric(random, ordinal),
   );
-  const minute = random.pick([MINUTE_MS, 5000]);
-  const hour = random.pick([HOUR_MS, HOUR_MS, 12 * minute]);
-  const windows = [windowOf('1m', minute, random.pick([0, DAY_MS])), windowOf('1h', hour, 0)];
   return channelOf(id, `c${id}`, {
     format: random.pick(['protobuf', 'json']),
     timePath: random.pick([['time'], ['head', 'time'], ['time'], []]),
     timeFormat: random.pick(['iso8601', 's', 'ms', 'us', 'ns']),
     eventIdPath: random.pick([['id'], ['head', 'id'], []]),
     metrics,
-    windows: random.chance(0.1) ? windows.slice(0, random.int(0, 1)) : windows,
+    windows: randomWindows(random),
+    rules: randomRules(random, metrics),
+    alerts: randomAlerts(random, metrics),
     ...randomPolicies(random),
   });
 }
@@ -54,7 +60,11 @@ function randomPolicies(random: Random): Partial<PlanChannel> {
     maxAgeMs: random.pick([HOUR_MS, 3 * HOUR_MS, 30 * DAY_MS]),
     agePolicy: random.pick(['reject', 'accept']),
     maxClockSkewMs: random.pick([0, 1000, 5 * MINUTE_MS, 5 * MINUTE_MS, 5 * MINUTE_MS]),
-    clockPolicy: random.pick(['reject', 'reject', 'accept']),
+    clockPolicy: random.pick(['reject', 'reject', 'accept', 'correct', 'correct']),
+    suspectPolicy: random.pick(['reject', 'accept']),
+    contentDedup: random.chance(0.5),
+    timelyMs: random.pick([0, 1000, MINUTE_MS]),
+    score: random.pick(['none', 'ewma', 'seasonal']),
     unknownMetrics: random.pick(['reject', 'ignore']),
     retentionMs: random.pick([0, 0, HOUR_MS, DAY_MS]),
     ...(random.chance(0.15) ? PATIENT : {}),
@@ -67,10 +77,17 @@ const PATIENT: Partial<PlanChannel> = {
   ...{ maxAgeMs: 30 * DAY_MS, retentionMs: 0 },
 };
 
+/** What texts usually say. */
+export const TEXTS: readonly string[] = ['on', 'off', 'ü😀', '', 'idle', 'x'.repeat(256)];
+
 function randomMetric(random: Random, ordinal: number): PlanMetric {
-  const kind = random.pick<ValueKind>(['number', 'number', 'number', 'integer', 'boolean']);
+  const kind = random.pick<ValueKind>([
+    ...(['number', 'number', 'number', 'number'] as const),
+    ...(['integer', 'boolean', 'text'] as const),
+  ]);
+  const isPlain = kind === 'boolean' || kind === 'text';
   const name = random.chance(0.05) ? `m${ordinal}-${'x'.repeat(60)}`.slice(0, 64) : `m${ordinal}`;
-  const isRanged = kind !== 'boolean' && random.chance(0.4);
+  const isRanged = !isPlain && random.chance(0.4);
   const ordinary = { scale: 1, offset: 0 };
   const scaled = random.pick([
     ...[
@@ -86,9 +103,12 @@ function randomMetric(random: Random, ordinal: number): PlanMetric {
   return metricOf(ordinal, name, {
     kind,
     unit: random.pick(['Cel', 'm/s', '1']),
-    ...(kind !== 'boolean' && random.chance(0.4) ? scaled : ordinary),
+    ...(!isPlain && random.chance(0.4) ? scaled : ordinary),
     min: isRanged ? random.pick([null, -50, 0]) : null,
     max: isRanged ? random.pick([null, 0, 80.5]) : null,
+    values: kind === 'text' && random.chance(0.5) ? TEXTS.slice(0, random.int(1, 4)) : null,
+    maxRatePerSecond: random.chance(0.2) ? random.pick([0, 1, 10, 1000]) : null,
+    stuckMs: random.chance(0.2) ? random.pick([0, 1, 3000, MINUTE_MS]) : null,
     required: random.chance(0.1),
     path: random.pick([[name], [name], ['body', name], ['body', 'deep', name]]),
     retired: random.chance(0.05),
@@ -113,7 +133,9 @@ function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
     ...metric,
     ...(random.chance(0.1) ? { retired: true } : {}),
     ...(random.chance(0.2) ? { unit: 'K' } : {}),
-    ...(random.chance(0.2) && metric.kind !== 'boolean' ? { scale: 2, min: 1, max: null } : {}),
+    ...(random.chance(0.2) && !['boolean', 'text'].includes(metric.kind)
+      ? { scale: 2, min: 1, max: null }
+      : {}),
   }));
   if (random.chance(0.5) && metrics.length < 64) {
     metrics.push(randomMetric(random, metrics.length));
@@ -121,6 +143,9 @@ function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
   return {
     ...channel,
     metrics,
+    windows: random.chance(0.5) ? changedWindows(random, channel.windows) : channel.windows,
+    rules: random.chance(0.2) ? randomRules(random, metrics) : channel.rules,
+    alerts: random.chance(0.5) ? changedAlerts(random, metrics, channel.alerts) : channel.alerts,
     ...(random.chance(0.1) ? { retired: true } : {}),
     ...(random.chance(0.5) ? randomPolicies(random) : {}),
   };

@@ -129,6 +129,11 @@ export class Probe {
     this.kernel = instance.exports as unknown as Exports;
     this.#bytes = new Uint8Array(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);
+    this.use(plan);
+  }
+
+  /** Puts another plan in the place of the one before. */
+  use(plan: Plan): void {
     const image = planImage(plan);
     assert(PLAN_AT + image.byteLength < SITUATION_AT, 'the plan fits the probe');
     this.#bytes.set(image, PLAN_AT);

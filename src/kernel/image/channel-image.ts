@@ -6,6 +6,7 @@ import * as A from '../../../assembly/shared/abi.ts';
 import * as L from '../../../assembly/shared/plan-layout.ts';
 import { assert } from '../../base/assert.ts';
 import type { PlanChannel, PlanMetric, PlanWindow } from '../../model/plan.ts';
+import { writeAvro } from './avro-image.ts';
 import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
 import { writeNames } from './name-program.ts';
@@ -76,6 +77,9 @@ export function writeChannel(
   if (NAMED_FORMATS.has(channel.format) && !channel.retired) {
     const names = writeNames(writer, channel.metrics, channel.name);
     writer.u32(at + L.CHANNEL_PROGRAM_AT, names - at);
+  }
+  if (channel.format === 'avro' && !channel.retired) {
+    writer.u32(at + L.CHANNEL_PROGRAM_AT, writeAvro(writer, channel) - at);
   }
   return at;
 }

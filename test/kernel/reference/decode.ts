@@ -12,8 +12,11 @@ import {
   OK,
   PAYLOAD_MALFORMED,
   PAYLOAD_TOO_DEEP,
+  SCHEMA_UNKNOWN,
 } from '../../../assembly/shared/status.ts';
 import type { PlanChannel, PlanMetric } from '../../../src/model/plan.ts';
+import { decodeAvro } from './avro.ts';
+import { behindPrefix, prefixBytes } from './confluent.ts';
 import { TooDeep } from './json.ts';
 import { decodeJson } from './json-payload.ts';
 import { bootKey, idKey, type KeyField } from './key.ts';
@@ -82,31 +85,47 @@ export function decodePayload(
   channel: PlanChannel,
   situation: Situation = NO_SITUATION,
 ): Payload {
+  const prefix = channel.framing === 'confluent' ? prefixBytes(payload, channel) : 0;
+  if (prefix === null) return { status: SCHEMA_UNKNOWN, offset: 0, key: null, samples: [] };
   try {
-    if (channel.format === 'json') return finish(decodeJson(payload, channel));
-    if (channel.format === 'senml-json') {
-      return finish({ key: null, samples: decodeSenmlJson(payload, channel, situation) });
-    }
-    return decodeProtobuf(payload, channel);
+    const decoded = decodeFormat(payload.subarray(prefix), channel, situation);
+    return prefix === 0 ? decoded : behindPrefix(decoded, channel, prefix);
   } catch (error) {
     if (!(error instanceof wire.Malformed)) throw error;
     const status = error instanceof TooDeep ? PAYLOAD_TOO_DEEP : PAYLOAD_MALFORMED;
-    return { status, offset: error.offset, key: null, samples: [] };
+    return { status, offset: prefix + error.offset, key: null, samples: [] };
   }
 }
 
-interface Content {
-  readonly key: KeyField;
-  readonly samples: readonly Sample[];
+function decodeFormat(payload: Uint8Array, channel: PlanChannel, situation: Situation): Payload {
+  switch (channel.format) {
+    case 'json': {
+      const { key, samples } = decodeJson(payload, channel);
+      return finish(key, samples);
+    }
+    case 'senml-json':
+      return finish(null, decodeSenmlJson(payload, channel, situation));
+    case 'avro':
+      return decodeAvro(payload, channel);
+    default:
+      return decodeProtobuf(payload, channel);
+  }
 }
 
-function finish({ key, samples }: Content): Payload {
+function isOverLimit(samples: readonly Sample[]): boolean {
+  const count = samples.reduce((sum, { readings }) => sum + readings.length, 0);
+  return samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
+}
+
+export function finish(
+  key: KeyField,
+  samples: readonly Sample[],
+  overLimit = isOverLimit(samples),
+): Payload {
   const known = samples.some((sample) => sample.readings.some(({ metric }) => metric !== null));
   let status = OK as number;
   if (!known) status = NO_READINGS;
   if (key === 'invalid') status = EVENT_ID_INVALID;
-  const count = samples.reduce((sum, { readings }) => sum + readings.length, 0);
-  const overLimit = samples.length > SAMPLES_PER_RECORD_MAX || count > READINGS_PER_RECORD_MAX;
   if (overLimit) status = LIMIT_EXCEEDED;
   return { status, offset: 0, key, samples };
 }
@@ -134,7 +153,7 @@ function decodeProtobuf(payload: Uint8Array, channel: PlanChannel): Payload {
     const timeMs = time === 0n ? null : known;
     return { timeMs, offset: field.tagAt, timeOffset: field.tagAt, readings };
   });
-  return finish({ key: telemetryKey(top, message), samples });
+  return finish(telemetryKey(top, message), samples);
 }
 
 function telemetryKey(top: readonly wire.Field[], message: wire.TelemetryMessage): KeyField {

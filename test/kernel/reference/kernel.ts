@@ -196,9 +196,11 @@ export class ReferenceKernel {
   reach(device: Device): void {
     const minute = this.#minute();
     const { quality } = device;
-    if (quality.minute !== null && quality.minute < minute) this.#emitQuality(device);
     quality.counts = this.plan.quality;
-    if (this.plan.quality) quality.minute = minute;
+    if (quality.counts) {
+      if (quality.minute !== null && quality.minute < minute) this.#emitQuality(device);
+      quality.minute = minute;
+    }
     device.reach(this.logClock);
   }
 
