@@ -1,7 +1,7 @@
 /**
  * The door FactSink over NATS. In: facts and dead letters of all partitions. Out: each on its
  * subject, acknowledged by its stream; shadows also in the bucket. At least once: a consumer keeps
- * the highest version per key. Windows, shadows (and alerts), the bucket and dead letters have
+ * the highest version per key. Windows, alerts, shadows, the bucket and dead letters have
  * lanes of their own, so that a flood of one does not hold up the others.
  */
 import { type Clock, systemClock } from '../base/clock.ts';
@@ -33,8 +33,10 @@ export interface FactSinkOptions {
   readonly onTrouble?: (trouble: LaneTrouble) => void;
 }
 
+type LaneName = 'window' | 'alert' | 'shadow' | 'bucket' | 'deadLetter';
+
 export interface NatsFactSink extends FactSink {
-  readonly counts: Readonly<Record<'window' | 'shadow' | 'bucket' | 'deadLetter', LaneCounts>>;
+  readonly counts: Readonly<Record<LaneName, LaneCounts>>;
   /** Gives up what is not acknowledged; call `flushed` before when it is to be waited for. */
   stop(): void;
 }
@@ -45,10 +47,12 @@ export function createFactSink(options: FactSinkOptions): NatsFactSink {
   async function add(facts: readonly Fact[]): Promise<void> {
     const shadows = facts.filter((fact) => fact.kind === 'shadow');
     const windows = facts.filter((fact) => fact.kind === 'window');
+    const alerts = facts.filter((fact) => fact.kind === 'alert');
     await Promise.all([
       lanes.shadow.add(shadows),
       lanes.bucket.add(shadows),
       lanes.window.add(windows),
+      lanes.alert.add(alerts),
     ]);
   }
 
@@ -65,6 +69,7 @@ export function createFactSink(options: FactSinkOptions): NatsFactSink {
     get counts() {
       return {
         window: lanes.window.counts,
+        alert: lanes.alert.counts,
         shadow: lanes.shadow.counts,
         bucket: lanes.bucket.counts,
         deadLetter: lanes.deadLetter.counts,
@@ -87,6 +92,7 @@ function createLanes(options: FactSinkOptions) {
   const bucket = new ShadowBucket(link, (fact) => encodeFact(fact, format));
   return {
     window: new Lane<Fact>({ ...common, name: 'window', send: sendFact }),
+    alert: new Lane<Fact>({ ...common, name: 'alert', send: sendFact }),
     shadow: new Lane<Fact>({ ...common, name: 'shadow', send: sendFact }),
     bucket: new Lane<ShadowFact>({
       ...common,

@@ -9,7 +9,18 @@ import type { FactMessage } from './fact.ts';
 
 const { Reader, Writer } = protobuf;
 
-type Scalar = 'string' | 'bytes' | 'uint32' | 'uint64' | 'fixed64' | 'sfixed64' | 'double';
+type Scalar =
+  | 'string'
+  | 'bytes'
+  | 'bool'
+  | 'uint32'
+  | 'uint64'
+  | 'fixed64'
+  | 'sfixed64'
+  | 'double'
+  // Packed: bins of a sketch.
+  | 'sint32s'
+  | 'uint32s';
 type Plain = Record<string, unknown>;
 
 interface Field {
@@ -18,6 +29,8 @@ interface Field {
   /** `count`: a uint64 that is a number here; `time`: an sfixed64 that is a number here. */
   readonly type: Scalar | 'count' | 'time' | Message;
   readonly repeated?: boolean;
+  /** Its zero is written too; absent it is null: it is one of several, or optional. */
+  readonly optional?: boolean;
 }
 
 interface Message {
@@ -25,18 +38,22 @@ interface Message {
 }
 
 /** Fields in the order of their numbers, from 1. */
-function message(...columns: readonly (readonly [string, Field['type'], 'repeated'?])[]): Message {
-  const fields = columns.map(([name, type, repeated], index) => ({
+function message(
+  ...columns: readonly (readonly [string, Field['type'], ('repeated' | 'optional')?])[]
+): Message {
+  const fields = columns.map(([name, type, label], index) => ({
     number: index + 1,
     name,
     type,
-    repeated: repeated === 'repeated',
+    repeated: label === 'repeated',
+    optional: label === 'optional',
   }));
   return { fields };
 }
 
 const VERSION = message(['generation', 'uint32'], ['sequence', 'fixed64'], ['ordinal', 'uint32']);
 const IDENTITY = message(['tenant', 'string'], ['site', 'string'], ['device', 'string']);
+const SKETCH = message(['keys', 'sint32s'], ['counts', 'uint32s']);
 const AGGREGATE = message(
   ['metric', 'string'],
   ['unit', 'string'],
@@ -52,6 +69,9 @@ const AGGREGATE = message(
   ['lastSequence', 'fixed64'],
   ['mean', 'double'],
   ['m2', 'double'],
+  ['score', 'double'],
+  ['integral', 'double'],
+  ['sketch', SKETCH],
 );
 const WINDOW = message(
   ['identity', IDENTITY],
@@ -66,15 +86,18 @@ const WINDOW = message(
   ['watermarkMs', 'time'],
   ['logTimeMs', 'time'],
   ['metrics', AGGREGATE, 'repeated'],
+  ['windowEndMs', 'time'],
+  ['deleted', 'bool'],
 );
 const REPORTED = message(
   ['channel', 'string'],
   ['metric', 'string'],
   ['unit', 'string'],
-  ['number', 'double'],
-  ['integer', 'uint64'],
-  ['boolean', 'uint32'],
+  ['number', 'double', 'optional'],
+  ['integer', 'uint64', 'optional'],
+  ['boolean', 'bool', 'optional'],
   ['eventTimeMs', 'time'],
+  ['text', 'string', 'optional'],
 );
 const SHADOW = message(
   ['identity', IDENTITY],
@@ -97,7 +120,33 @@ const DEAD_LETTER = message(
   ['payloadBytes', 'uint32'],
   ['sample', 'bytes'],
 );
-const FACT = message(['window', WINDOW], ['shadow', SHADOW], ['deadLetter', DEAD_LETTER]);
+const ALERT = message(
+  ['identity', IDENTITY],
+  ['channel', 'string'],
+  ['rule', 'string'],
+  ['severity', 'string'],
+  ['metric', 'string'],
+  ['unit', 'string'],
+  ['active', 'bool'],
+  ['raisedAtMs', 'time'],
+  ['raisedSequence', 'fixed64'],
+  ['raisedOrdinal', 'uint32'],
+  ['sinceMs', 'time'],
+  ['value', 'double'],
+  ['peak', 'double'],
+  ['clearedAtMs', 'time', 'optional'],
+  ['clearedValue', 'double', 'optional'],
+  ['version', VERSION],
+  ['partition', 'uint32'],
+  ['logTimeMs', 'time'],
+);
+const FACT = message(
+  ['window', WINDOW],
+  ['shadow', SHADOW],
+  ['deadLetter', DEAD_LETTER],
+  ['alert', ALERT],
+);
+const KINDS = ['window', 'shadow', 'deadLetter', 'alert'] as const;
 
 export function encodeProtobuf(fact: FactMessage): Uint8Array {
   const { kind, ...rest } = fact;
@@ -110,31 +159,33 @@ export function encodeProtobuf(fact: FactMessage): Uint8Array {
 export function decodeProtobuf(bytes: Uint8Array): FactMessage {
   const reader = Reader.create(bytes);
   const plain = read(reader, FACT, bytes.length);
-  const kind = (['window', 'shadow', 'deadLetter'] as const).find((each) => plain[each] !== null);
-  if (!kind) throw new Error('these bytes hold neither a window, nor a shadow, nor a dead letter');
+  const kind = KINDS.find((each) => plain[each] !== null);
+  if (!kind) throw new Error(`these bytes hold none of ${KINDS.join(', ')}`);
   const fact = plain[kind] as Plain;
   if (kind === 'shadow') fact['reported'] = (fact['reported'] as Plain[]).map(reportedOf);
   return { kind, ...fact } as unknown as FactMessage;
 }
 
-// --- reported values: one of three ---------------------------------------------------------------
+// --- reported values: one of four ---------------------------------------------------------------
 function reportedPlain({ value, ...rest }: ReportedValue): Plain {
   if (typeof value === 'number') return { ...rest, number: value };
-  if (typeof value === 'boolean') return { ...rest, boolean: value ? 1 : 0 };
+  if (typeof value === 'boolean') return { ...rest, boolean: value };
+  if (typeof value === 'string') return { ...rest, text: value };
   // sint64 is a uint64 in zigzag.
   return { ...rest, integer: BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)) };
 }
 
-function reportedOf({ number, integer, boolean, ...rest }: Plain): Plain {
+function reportedOf({ number, integer, boolean, text, ...rest }: Plain): Plain {
   if (integer !== null) {
     const zigzag = integer as bigint;
     return { ...rest, value: (zigzag >> 1n) ^ -(zigzag & 1n) };
   }
-  return { ...rest, value: boolean !== null ? boolean === 1 : number };
+  return { ...rest, value: boolean ?? text ?? number };
 }
 
 // --- the table at work ---------------------------------------------------------------------------
 const WIRE_TYPES: Readonly<Record<Scalar | 'count' | 'time', number>> = {
+  bool: 0,
   uint32: 0,
   uint64: 0,
   count: 0,
@@ -144,9 +195,9 @@ const WIRE_TYPES: Readonly<Record<Scalar | 'count' | 'time', number>> = {
   double: 1,
   string: 2,
   bytes: 2,
+  sint32s: 2,
+  uint32s: 2,
 };
-/** The only fields that are in one of several: their zero is written too, an absent one is null. */
-const ALTERNATIVES = new Set<Field>(REPORTED.fields.slice(3, 6));
 
 function write(writer: protobuf.Writer, { fields }: Message, plain: Plain): protobuf.Writer {
   for (const field of fields) {
@@ -162,19 +213,31 @@ function writeField(writer: protobuf.Writer, field: Field, value: unknown): void
   const { type, number } = field;
   if (typeof type === 'object') {
     write(writer.uint32((number << 3) | 2).fork(), type, value as Plain).ldelim();
-  } else if (ALTERNATIVES.has(field) || !isZero(value)) {
+  } else if (field.optional || !isZero(value)) {
     writeScalar(writer.uint32((number << 3) | WIRE_TYPES[type]), type, value);
   }
 }
 
 const isZero = (value: unknown) =>
-  value === '' || value === 0n || Object.is(value, 0) || (value as Uint8Array).length === 0;
+  value === false ||
+  value === '' ||
+  value === 0n ||
+  Object.is(value, 0) ||
+  (value as Uint8Array).length === 0;
 
 function writeScalar(writer: protobuf.Writer, type: Scalar | 'count' | 'time', value: unknown) {
   if (type === 'string') writer.string(value as string);
   else if (type === 'bytes') writer.bytes(value as Uint8Array);
+  else if (type === 'bool') writer.bool(value as boolean);
   else if (type === 'uint32') writer.uint32(value as number);
-  else if (type === 'double') writer.double(value as number);
+  else if (type === 'sint32s' || type === 'uint32s') {
+    writer.fork();
+    for (const each of value as number[]) {
+      if (type === 'sint32s') writer.sint32(each);
+      else writer.uint32(each);
+    }
+    writer.ldelim();
+  } else if (type === 'double') writer.double(value as number);
   else if (type === 'count') writer.uint64(halves(BigInt(value as number)) as never);
   else if (type === 'uint64') writer.uint64(halves(value as bigint) as never);
   else writer.fixed64(halves(BigInt(value as number | bigint)) as never);
@@ -199,8 +262,10 @@ function read(reader: protobuf.Reader, { fields }: Message, end: number): Plain 
 
 function absent(field: Field): unknown {
   if (field.repeated) return [];
-  if (typeof field.type === 'object' || ALTERNATIVES.has(field)) return null;
+  if (typeof field.type === 'object' || field.optional) return null;
   if (field.type === 'string') return '';
+  if (field.type === 'bool') return false;
+  if (field.type === 'sint32s' || field.type === 'uint32s') return [];
   if (field.type === 'bytes') return new Uint8Array(0);
   return field.type === 'fixed64' || field.type === 'uint64' ? 0n : 0;
 }
@@ -208,12 +273,21 @@ function absent(field: Field): unknown {
 function readScalar(reader: protobuf.Reader, type: Scalar | 'count' | 'time'): unknown {
   if (type === 'string') return reader.string();
   if (type === 'bytes') return new Uint8Array(reader.bytes());
+  if (type === 'bool') return reader.bool();
   if (type === 'uint32') return reader.uint32();
+  if (type === 'sint32s' || type === 'uint32s') return readPacked(reader, type);
   if (type === 'double') return reader.double();
   if (type === 'count') return Number(whole(reader.uint64()));
   if (type === 'uint64') return whole(reader.uint64());
   const bits = whole(reader.fixed64());
   return type === 'time' ? Number(BigInt.asIntN(64, bits)) : bits;
+}
+
+function readPacked(reader: protobuf.Reader, type: 'sint32s' | 'uint32s'): number[] {
+  const end = reader.uint32() + reader.pos;
+  const values: number[] = [];
+  while (reader.pos < end) values.push(type === 'sint32s' ? reader.sint32() : reader.uint32());
+  return values;
 }
 
 /** 64-bit integers cross protobufjs' minimal writer as low and high halves. */

@@ -39,7 +39,10 @@ const identityTokens = (identity: Identity): string =>
 
 export function factSubject(fact: Fact): string {
   const device = identityTokens(fact.identity);
-  return fact.kind === 'window' ? `agg.${fact.window}.${device}` : `shadow.${device}`;
+  if (fact.kind === 'window') return `agg.${fact.window}.${device}`;
+  return fact.kind === 'alert'
+    ? `alert.${fact.severity}.${device}.${fact.rule}`
+    : `shadow.${device}`;
 }
 
 /** Parts of the identity that are not known (or not valid ids) stand as `_`. */

@@ -1,5 +1,5 @@
 /** Facts for tests, with every field different and the hard values among them. */
-import type { DeadLetter, ShadowFact, WindowFact } from '../../src/model/fact.ts';
+import type { AlertFact, DeadLetter, ShadowFact, WindowFact } from '../../src/model/fact.ts';
 
 export function windowFact(change: Partial<WindowFact> = {}): WindowFact {
   return {
@@ -8,7 +8,9 @@ export function windowFact(change: Partial<WindowFact> = {}): WindowFact {
     channel: 'engine',
     window: '1m',
     windowStartMs: 1_767_225_600_000,
+    windowEndMs: 1_767_225_660_000,
     windowMs: 60_000,
+    deleted: false,
     fragment: 0n,
     revision: 0,
     version: { generation: 0, sequence: 9_007_199_254_740_993n, ordinal: 2 },
@@ -31,6 +33,9 @@ export function windowFact(change: Partial<WindowFact> = {}): WindowFact {
         lastSequence: 1n,
         mean: 3,
         m2: 12.25,
+        score: 3.5,
+        integral: -7e9,
+        sketch: { keys: [-65_490, 0, 65_472], counts: [1, 58, 4_294_967_295] },
       },
     ],
     ...change,
@@ -52,13 +57,40 @@ export function shadowFact(change: Partial<ShadowFact> = {}): ShadowFact {
       reported('still', 0),
       reported('open', false),
       reported('moving', true),
+      reported('state', 'ärger \u0000'),
+      reported('silent', ''),
     ],
     ...change,
   };
 }
 
-function reported(metric: string, value: number | bigint | boolean) {
+function reported(metric: string, value: number | bigint | boolean | string) {
   return { channel: 'engine', metric, unit: '1', value, eventTimeMs: 1_767_225_600_500 };
+}
+
+export function alertFact(change: Partial<AlertFact> = {}): AlertFact {
+  return {
+    kind: 'alert',
+    identity: { tenant: 'acme', site: 'north', device: 'truck-7' },
+    channel: 'engine',
+    rule: 'speeding',
+    severity: 'critical',
+    metric: 'velocity',
+    unit: 'm/s',
+    active: true,
+    raisedAtMs: 1_767_225_620_000,
+    raisedSequence: 9_007_199_254_740_993n,
+    raisedOrdinal: 5,
+    sinceMs: 1_767_225_600_000,
+    value: 22.5,
+    peak: -1e-300,
+    clearedAtMs: null,
+    clearedValue: null,
+    version: { generation: 2, sequence: 9_007_199_254_740_993n, ordinal: 2 },
+    partition: 3,
+    logTimeMs: 1_767_225_661_234,
+    ...change,
+  };
 }
 
 export function deadLetter(change: Partial<DeadLetter> = {}): DeadLetter {

@@ -100,5 +100,9 @@ export function factKey(fact: Fact): string {
   const { tenant, site, device } = fact.identity;
   const start = `${fact.kind}/${tenant}/${site}/${device}`;
   if (fact.kind === 'shadow') return start;
+  if (fact.kind === 'alert') {
+    const { channel, rule, raisedAtMs, raisedSequence, raisedOrdinal } = fact;
+    return `${start}/${channel}/${rule}/${raisedAtMs}/${raisedSequence}/${raisedOrdinal}`;
+  }
   return `${start}/${fact.channel}/${fact.window}/${fact.windowStartMs}/${fact.fragment}`;
 }

@@ -69,7 +69,7 @@ export function addresses(state: RunState, title: string): string[] {
   return [
     '',
     `${pc.bold('Millrace is up')} (${title})`,
-    `  NATS        ${nats.url}   subscribe to agg.1m.>, shadow.>, dlq.>`,
+    `  NATS        ${nats.url}   subscribe to agg.1m.>, alert.>, shadow.>, dlq.>`,
     ...(nats.websocketUrl ? [`  WebSocket   ${nats.websocketUrl}`] : []),
     `  ClickHouse  ${clickhouse.url}   database ${clickhouse.database}, read-only user ` +
       `${clickhouse.readonlyUser ?? '–'}`,

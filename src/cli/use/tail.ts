@@ -30,6 +30,7 @@ export function tailCommand(): Command {
       `${examples(
         'millrace tail                        window facts: mean (count) per metric',
         "millrace tail 'agg.1m.demo.*.truck_7' --count 1 --json",
+        "millrace tail 'alert.>'              alerts as they are raised and cleared",
         "millrace tail 'shadow.>'             reported state of devices",
         "millrace tail 'dlq.>'                dead letters",
         "millrace tail 'log.>'                records as they enter the log",
@@ -122,22 +123,50 @@ interface WindowBody {
   readonly channel: string;
   readonly windowStartMs: number;
   readonly revision: number;
+  readonly deleted: boolean;
   readonly metrics: readonly { metric: string; unit: string; count: number; mean: number }[];
 }
 
-/** A window in one line for people; everything else as it is. */
-function lineOf(subject: string, body: unknown): string {
-  const isWindow = typeof body === 'object' && body !== null && 'kind' in body;
-  if (!isWindow || body.kind !== 'window') {
-    return `${subject}  ${typeof body === 'string' ? body : JSON.stringify(body)}`;
-  }
-  const { channel, windowStartMs, revision, metrics } = body as WindowBody;
+interface AlertBody {
+  readonly kind: 'alert';
+  readonly channel: string;
+  readonly rule: string;
+  readonly severity: string;
+  readonly metric: string;
+  readonly unit: string;
+  readonly active: boolean;
+  readonly raisedAtMs: number;
+  readonly value: number;
+  readonly peak: number;
+  readonly clearedAtMs: number | null;
+  readonly clearedValue: number | null;
+}
+
+/** A window or an alert in one line for people; everything else as it is. */
+export function lineOf(subject: string, body: unknown): string {
+  const { kind } = (typeof body === 'object' && body !== null ? body : {}) as { kind?: string };
+  if (kind === 'window') return `${subject}  ${windowText(body as WindowBody)}`;
+  if (kind === 'alert') return `${subject}  ${alertText(body as AlertBody)}`;
+  return `${subject}  ${typeof body === 'string' ? body : JSON.stringify(body)}`;
+}
+
+function windowText({ channel, windowStartMs, revision, deleted, metrics }: WindowBody): string {
   const values = metrics.map(
     ({ metric, unit, count, mean }) => `${metric} ${rounded(mean)} ${unit} (${count})`,
   );
   const again = revision > 0 ? ` revision ${revision}` : '';
-  const start = new Date(windowStartMs).toISOString().slice(0, 19);
-  return `${subject}  ${channel} ${start}${again}  ${values.join(' · ')}`;
+  const gone = deleted ? ' is no more: part of an earlier one' : '';
+  return `${channel} ${secondOf(windowStartMs)}${again}${gone}  ${values.join(' · ')}`.trimEnd();
 }
 
+function alertText(alert: AlertBody): string {
+  const { channel, rule, severity, metric, unit, active, value, peak } = alert;
+  const at = secondOf(alert.raisedAtMs);
+  const raised = `${channel} ${severity} ${rule}: ${metric} ${rounded(value)} ${unit} at ${at}`;
+  if (active || alert.clearedAtMs === null) return `${raised} raised`;
+  const last = alert.clearedValue === null ? '' : ` at ${rounded(alert.clearedValue)} ${unit}`;
+  return `${raised}, cleared ${secondOf(alert.clearedAtMs)}${last}, peak ${rounded(peak)} ${unit}`;
+}
+
+const secondOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, 19);
 const rounded = (value: number): number => Number(Number(value).toPrecision(6));

@@ -10,7 +10,7 @@ import {
 import type { NatsLink } from '../../../src/log/index.ts';
 import { type Fact, type ShadowFact, versionNumber } from '../../../src/model/fact.ts';
 import { decodeFact, type FactMessage } from '../../../src/wire/fact.ts';
-import { deadLetter, shadowFact, windowFact } from '../../support/fact-sample.ts';
+import { alertFact, deadLetter, shadowFact, windowFact } from '../../support/fact-sample.ts';
 import { cleanUp, makeLink, makeLog, undoLater, until } from '../../support/log-fixture.ts';
 import { factKey, MemoryFactSink } from '../../support/memory-sink.ts';
 
@@ -71,16 +71,17 @@ describe('the fact sink', () => {
   for (const format of ['json', 'protobuf'] as const) {
     it(`publishes each kind on its subject, stored and acknowledged, as ${format}`, async () => {
       const { server, link } = await makeLog();
-      const heard = await listen(await makeLink(server), 'agg.>', 'shadow.>', 'dlq.>');
+      const heard = await listen(await makeLink(server), 'agg.>', 'alert.>', 'shadow.>', 'dlq.>');
       const sink = makeSink(link, { format });
-      await sink.publish([windowFact(), shadowFact()]);
+      await sink.publish([windowFact(), alertFact(), shadowFact()]);
       await sink.deadLetters([deadLetter(), deadLetter({ identity: null })]);
       await sink.flushed();
-      expect([await stored(link, 'FACTS'), await stored(link, 'DLQ')]).to.deep.equal([2, 2]);
+      expect([await stored(link, 'FACTS'), await stored(link, 'DLQ')]).to.deep.equal([3, 2]);
       expect(await stored(link, 'KV_shadow')).to.equal(1);
-      await until(() => heard.length === 4, 'the service heard all');
+      await until(() => heard.length === 5, 'the service heard all');
       expect(heard.map(({ subject }) => subject).sort()).to.deep.equal([
         'agg.1m.acme.north.truck-7',
+        'alert.critical.acme.north.truck-7.speeding',
         'dlq.OUT_OF_RANGE._._._',
         'dlq.OUT_OF_RANGE.acme.north.truck-7',
         'shadow.acme.north.truck-7',

@@ -12,8 +12,8 @@ import {
   encodeFact,
   type FactMessage,
 } from '../../../src/wire/fact.ts';
-import { deadLetterSubject } from '../../../src/wire/subject.ts';
-import { deadLetter, shadowFact, windowFact } from '../../support/fact-sample.ts';
+import { deadLetterSubject, factSubject } from '../../../src/wire/subject.ts';
+import { alertFact, deadLetter, shadowFact, windowFact } from '../../support/fact-sample.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = here.replace(/([\\/]build)?[\\/]test[\\/]unit[\\/]wire$/, '');
@@ -22,6 +22,19 @@ const protoFile = join(root, 'proto/facts.proto');
 const samples: { readonly title: string; readonly fact: FactMessage }[] = [
   { title: 'a window', fact: windowFact() },
   { title: 'a window of nothing', fact: windowFact({ metrics: [], revision: 3, fragment: 5n }) },
+  {
+    title: 'a window that is no more',
+    fact: windowFact({ metrics: [], deleted: true, window: 'session_5m', windowMs: 0 }),
+  },
+  {
+    title: 'a window without sketch',
+    fact: windowFact({ metrics: [{ ...windowFact().metrics[0]!, sketch: null, score: 0 }] }),
+  },
+  { title: 'an alert', fact: alertFact() },
+  {
+    title: 'an alert that is over',
+    fact: alertFact({ active: false, clearedAtMs: 0, clearedValue: 0, severity: 'info' }),
+  },
   { title: 'a shadow', fact: shadowFact() },
   { title: 'an empty shadow', fact: shadowFact({ reported: [] }) },
   { title: 'a dead letter', fact: { ...deadLetter(), kind: 'deadLetter' } },
@@ -59,6 +72,20 @@ describe('facts on the wire', () => {
     expect(json.fragment).to.equal('0');
   });
 
+  it('write quantiles beside the sketch, and none without one', () => {
+    const [metric] = windowFact().metrics;
+    const written = (change: Partial<typeof metric>) => {
+      const fact = windowFact({ metrics: [{ ...metric!, ...change }] });
+      const { p50, p95, p99 } = JSON.parse(new TextDecoder().decode(encodeFact(fact))).metrics[0];
+      return [p50, p95, p99];
+    };
+    // Bin 65,472 is [1, 1 + 1/64).
+    const sketch = { keys: [0, 65_472], counts: [90, 10] };
+    expect(written({ sketch, min: 0, max: 1.01 })).to.deep.equal([0, 1 + 1 / 128, 1 + 1 / 128]);
+    expect(written({ sketch, min: 0, max: 1 })).to.deep.equal([0, 1, 1]);
+    expect(written({ sketch: null })).to.deep.equal([null, null, null]);
+  });
+
   it('write what JSON has no number for as a string', () => {
     const [metric] = windowFact().metrics;
     const fact = windowFact({ metrics: [{ ...metric!, sum: Infinity, m2: Number.NaN }] });
@@ -79,7 +106,7 @@ describe('facts on the wire', () => {
       if (fact.kind === 'window') expect(inner['version']).to.include({ ordinal: 2 });
       if (fact.kind === 'shadow') {
         const values = (inner['reported'] as Record<string, unknown>[]).map(
-          (each) => each['number'] ?? each['integer'] ?? each['boolean'],
+          (each) => each['number'] ?? each['integer'] ?? each['boolean'] ?? each['text'],
         );
         const wanted = fact.reported.map(({ value }) =>
           typeof value === 'bigint' ? String(value) : value,
@@ -116,7 +143,7 @@ describe('the documentation of facts', () => {
   });
 
   it('shows examples that are facts, members and all', () => {
-    expect(examples).to.have.length(3);
+    expect(examples).to.have.length(4);
     for (const example of examples) {
       validate(JSON.parse(example));
       expect(validate.errors).to.equal(null);
@@ -124,6 +151,12 @@ describe('the documentation of facts', () => {
       const again = JSON.parse(new TextDecoder().decode(encode(fact, 'json')));
       expect(again).to.deep.equal(JSON.parse(example));
     }
+  });
+});
+
+describe('the subject of an alert', () => {
+  it('begins with its severity and ends with its rule', () => {
+    expect(factSubject(alertFact())).to.equal('alert.critical.acme.north.truck-7.speeding');
   });
 });
 
