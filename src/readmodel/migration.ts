@@ -11,12 +11,14 @@ import { createHash } from 'node:crypto';
 import { OperatingError } from '../model/error.ts';
 import type { Plan, PlanChannel } from '../model/plan.ts';
 import {
+  ALERTS,
   aggregateTable,
   channelTable,
   DEAD_LETTERS,
   DEVICES,
   GENERATIONS,
   LEDGER,
+  QUALITY,
   RESERVED_CHANNEL_NAMES,
   RESERVED_METRIC_NAMES,
   type Table,
@@ -27,6 +29,7 @@ import { renderAddColumn, renderDatabase, renderTable, renderView } from './ddl.
 import { qualified } from './sql.ts';
 import { deadLettersView, devicesView, ledgerView } from './view/account.ts';
 import { aggregateView } from './view/aggregate.ts';
+import { alertsView, qualityView } from './view/condition.ts';
 import type { View, ViewContext } from './view/context.ts';
 import { channelView, readingsView } from './view/sample.ts';
 
@@ -45,7 +48,10 @@ export const MIGRATIONS: Table = {
 
 /** Their views are promised to exist whatever the plan says. */
 const WINDOWS_ALWAYS = ['1m', '1h'];
-const FIXED_TABLES = [MIGRATIONS, LEDGER, DEAD_LETTERS, DEVICES, VISIBLE, GENERATIONS];
+const FIXED_TABLES = [
+  ...[MIGRATIONS, LEDGER, DEAD_LETTERS, DEVICES],
+  ...[QUALITY, ALERTS, VISIBLE, GENERATIONS],
+];
 
 /** What the database holds, by table name. */
 interface Shape {
@@ -86,7 +92,8 @@ async function migrateFixed(connection: Connection, context: ViewContext): Promi
   const shape = await readShape(connection, context.database);
   const tables = [...FIXED_TABLES, ...WINDOWS_ALWAYS.map(aggregateTable)];
   for (const table of tables) await applyTable(connection, context, shape, table);
-  for (const view of [ledgerView(context), deadLettersView(context), devicesView(context)]) {
+  const fixed = [ledgerView, deadLettersView, devicesView, qualityView];
+  for (const view of fixed.map((of) => of(context))) {
     await applyView(connection, context, shape, view);
   }
   for (const view of planViews([], WINDOWS_ALWAYS, context)) {
@@ -118,6 +125,7 @@ function planViews(
   return [
     ...channels.map((channel) => channelView(channel, context)),
     readingsView(channels, context),
+    alertsView(channels, context),
     ...windows.map((window) => aggregateView(window, channels, context)),
   ];
 }

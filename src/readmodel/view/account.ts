@@ -101,6 +101,8 @@ const DEVICE_COLUMNS = [
   'readings',
   'rejected',
   'duplicates',
+  'clock_offset_ms',
+  'clock_drift_ppm',
 ].map((name) => `\`${name}\``);
 
 /**

@@ -3,10 +3,8 @@
  * row per (device, channel, metric, window).
  *
  * A window may lie in several rows: an evicted window that is touched again opens a new fragment.
- * Fragments merge here: counts and sums add up, first and last compare (time, sequence), m2 by
- * Chan's formula
- *   M2 = Σ m2ᵢ + Σ nᵢ (meanᵢ − mean)²
- * and a window of one fragment is passed through untouched, bit for bit.
+ * Fragments merge here (aggregate-merge.ts); of a count window each fragment is a window of its
+ * own. Tombstones of merged sessions are gone with FINAL.
  *
  * `v_agg_1h` adds the hours that are still open from their closed minutes. Both kinds of rows go
  * through one aggregation; `tier` is 1 for rows of the table and 0 for minutes, and the combinator
@@ -14,10 +12,12 @@
  * minutes do not. No join and no set, so that conditions on device and time reach both tables'
  * keys.
  */
+import { parseDuration } from '../../base/quantity.ts';
 import type { PlanChannel, PlanWindow } from '../../model/plan.ts';
 import { aggregateTable } from '../../model/table.ts';
 import { list, literal, qualified } from '../sql.ts';
-import { ALIVE, uncut, VERSION_COLUMNS, type View, type ViewContext } from './context.ts';
+import { mergedColumns, mergedParts, overAll, overTopTier } from './aggregate-merge.ts';
+import { ALIVE, uncut, unitText, VERSION_COLUMNS, type View, type ViewContext } from './context.ts';
 
 const MINUTE = '1m';
 const HOUR = '1h';
@@ -45,7 +45,18 @@ const ARRAYS = [
   'last_sequence',
   'mean',
   'm2',
+  'score',
+  'integral',
+  'bin',
+  'bin_count',
 ];
+/** What rows lack that were written before there was such a column. */
+const ARRAYS_LATER: Readonly<Record<string, string>> = {
+  score: 'toFloat64(0)',
+  integral: 'nan',
+  bin: "CAST([], 'Array(Int32)')",
+  bin_count: "CAST([], 'Array(UInt32)')",
+};
 const SCALARS = [
   'tenant',
   'site',
@@ -67,82 +78,45 @@ export function aggregateView(
   const openChannels = channels.filter((channel) => hasOpenHours(window, channel));
   if (openChannels.length > 0) rows.push(openHourRows(openChannels, context));
   const top = rows.length === 1 ? overAll : overTopTier;
+  const key = ['tenant', 'site', 'device', 'channel', 'metric', 'window_start'];
+  const group = [...key.map((name) => `f.${name}`), ...ownFragments(window, channels)];
   return {
     name: `v_agg_${window}`,
     select: [
       `WITH\n  ${mergedParts(top).join(',\n  ')}`,
-      `SELECT\n  ${mergedColumns(channels, top).join(',\n  ')}`,
+      `SELECT\n  ${mergedColumns(unitText(channels, 'f'), top).join(',\n  ')}`,
       `FROM (\n${rows.join('\nUNION ALL\n')}\n) AS f`,
-      'GROUP BY f.tenant, f.site, f.device, f.channel, f.metric, f.window_start',
+      `GROUP BY ${group.join(', ')}`,
     ].join('\n'),
   };
 }
 
+/** Count windows may begin with the same event: each emission is a window. */
+function ownFragments(window: string, channels: readonly PlanChannel[]): string[] {
+  const counts = channels.filter((channel) =>
+    channel.windows.some(({ name, kind }) => name === window && kind === 'count'),
+  );
+  if (counts.length === 0) return [];
+  const names = list(counts.map(({ name }) => literal(name)));
+  return [`if(f.channel IN (${names.slice(1, -1)}), f.fragment, toUInt64(0))`];
+}
+
 function hasOpenHours(window: string, channel: PlanChannel): boolean {
-  const names = channel.windows.map(({ name }) => name);
+  const names = channel.windows.filter(({ kind }) => kind === 'tumbling').map(({ name }) => name);
   return window === HOUR && names.includes(HOUR) && names.includes(MINUTE);
 }
 
-/** Spells an aggregate: over all rows of a group, or over those of its highest tier. */
-type Spelling = (call: string, ...values: string[]) => string;
-const overAll: Spelling = (call, ...values) => `${call}(${values.join(', ')})`;
-const overTopTier: Spelling = (call, ...values) =>
-  `${call}ArgMax(${[...values, 'f.tier'].join(', ')})`;
-
-/** Sorted, so that sums do not depend on the order in which ClickHouse meets the fragments. */
-const mergedParts = (top: Spelling): string[] => [
-  `arraySort(${top('groupArray', '(f.fragment, f.window_part, f.count, f.mean, f.m2)')}) AS parts`,
-  'length(parts) = 1 ? parts[1].4 : ' +
-    'arraySum(p -> p.3 * p.4, parts) / arraySum(p -> p.3, parts) AS merged_mean',
-  'length(parts) = 1 ? parts[1].5 : ' +
-    'arraySum(p -> p.5 + p.3 * pow(p.4 - merged_mean, 2), parts) AS merged_m2',
-];
-
-function mergedColumns(channels: readonly PlanChannel[], top: Spelling): string[] {
-  const firstKey = '(f.first_time, f.first_sequence, f.fragment)';
-  const lastKey = '(f.last_time, f.last_sequence, f.fragment)';
-  return [
-    'f.tenant AS `tenant`',
-    'f.site AS `site`',
-    'f.device AS `device`',
-    'f.channel AS `channel`',
-    'f.metric AS `metric`',
-    `${unitText(channels)} AS \`unit\``,
-    'f.window_start AS `window_start`',
-    `${top('sum', 'f.count')} AS \`count\``,
-    `${top('sumKahan', 'f.sum')} AS \`sum\``,
-    `${top('min', 'f.min')} AS \`min\``,
-    `${top('max', 'f.max')} AS \`max\``,
-    `${top('argMin', 'f.first', firstKey)} AS \`first\``,
-    `${top('argMin', 'f.first_time', firstKey)} AS \`first_time\``,
-    `${top('argMax', 'f.last', lastKey)} AS \`last\``,
-    `${top('argMax', 'f.last_time', lastKey)} AS \`last_time\``,
-    'merged_mean AS `mean`',
-    'merged_m2 AS `m2`',
-    'sqrt(merged_m2 / `count`) AS `stddev_pop`',
-    'if(`count` > 1, sqrt(merged_m2 / (`count` - 1)), NULL) AS `stddev_samp`',
-    `${top('count')} AS \`fragments\``,
-    `${top('max', 'f.revision')} AS \`revision\``,
-    `${top('max', 'f.watermark')} AS \`watermark\``,
-    `${top('max', 'f.log_time')} AS \`log_time\``,
-    'any(f.partition) AS `partition`',
-    'toBool(max(f.tier) = 0) AS `open`',
-  ];
-}
-
-/** Rows carry no unit: a metric has one for ever, and the plan knows it. */
-function unitText(channels: readonly PlanChannel[]): string {
-  const metrics = channels.flatMap((channel) =>
-    channel.metrics.map(({ name, unit }) => ({ key: `${channel.name}/${name}`, unit })),
-  );
-  if (metrics.length === 0) return "toLowCardinality('')";
-  const keys = list(metrics.map(({ key }) => literal(key)));
-  const units = list(metrics.map(({ unit }) => literal(unit)));
-  return `toLowCardinality(transform(concat(f.channel, '/', f.metric), ${keys}, ${units}, ''))`;
-}
-
 function tableRows(window: string, context: ViewContext): string {
-  return rowsOf(window, context, { tier: 1, start: 't.window_start', where: [ALIVE] });
+  const start = 't.window_start';
+  return rowsOf(window, context, { tier: 1, start, end: windowEnd(window), where: [ALIVE] });
+}
+
+/** Rows that were written before they said so are of tumbling windows, named by their length. */
+function windowEnd(window: string): string {
+  const lengthMs = parseDuration(window);
+  if (lengthMs === null) return 't.window_end';
+  const added = `t.window_start + toIntervalMillisecond(${lengthMs})`;
+  return `if(toUnixTimestamp64Milli(t.window_end) = 0, ${added}, t.window_end)`;
 }
 
 function openHourRows(channels: readonly PlanChannel[], context: ViewContext): string {
@@ -159,6 +133,7 @@ function openHourRows(channels: readonly PlanChannel[], context: ViewContext): s
   return rowsOf(MINUTE, context, {
     tier: 0,
     start,
+    end: `${start} + toIntervalMillisecond(${HOUR_MS})`,
     where: [
       ALIVE,
       `t.channel IN (${names.slice(1, -1)})`,
@@ -176,6 +151,7 @@ function hourOf(channel: PlanChannel): PlanWindow {
 interface RowsOptions {
   readonly tier: 0 | 1;
   readonly start: string;
+  readonly end: string;
   readonly where: readonly string[];
 }
 
@@ -186,13 +162,21 @@ function rowsOf(window: string, context: ViewContext, options: RowsOptions): str
     `toUInt8(${options.tier}) AS tier`,
     ...SCALARS.map((name) => `t.\`${name}\` AS \`${name}\``),
     `${options.start} AS window_start`,
+    `${options.end} AS window_end`,
     't.window_start AS window_part',
     ...ARRAYS.map((name) => `a_${name} AS \`${name}\``),
   ];
   return [
     `SELECT ${columns.join(', ')}`,
     `FROM ${qualified(context.database, aggregateTable(window).name)} AS t FINAL`,
-    `ARRAY JOIN ${ARRAYS.map((name) => `t.\`${name}\` AS a_${name}`).join(', ')}`,
+    `ARRAY JOIN ${ARRAYS.map((name) => `${arrayText(name)} AS a_${name}`).join(', ')}`,
     `WHERE ${conditions.join('\n  AND ')}`,
   ].join('\n');
+}
+
+/** Arrays of a row have one length, also those that the row was written without. */
+function arrayText(name: string): string {
+  const column = `t.\`${name}\``;
+  const absent = ARRAYS_LATER[name];
+  return absent === undefined ? column : `arrayResize(${column}, length(t.\`metric\`), ${absent})`;
 }

@@ -5,8 +5,9 @@
  * `expires_at`, which TTL deletes only at a merge, and (3) hide what a lost tail of the log had
  * written (`generations`).
  */
+import type { PlanChannel } from '../../model/plan.ts';
 import type { Placement } from '../ddl.ts';
-import { literal, qualified } from '../sql.ts';
+import { list, literal, qualified } from '../sql.ts';
 
 export interface View {
   readonly name: string;
@@ -57,4 +58,16 @@ export function emptySelect(columns: Readonly<Record<string, string>>): string {
     ([name, type]) => `  defaultValueOfTypeName(${literal(type)}) AS \`${name}\``,
   );
   return `SELECT\n${texts.join(',\n')}\nWHERE 0`;
+}
+
+/** Rows carry no unit: a metric has one for ever, and the plan knows it. `rows`: their alias. */
+export function unitText(channels: readonly PlanChannel[], rows: string): string {
+  const metrics = channels.flatMap((channel) =>
+    channel.metrics.map(({ name, unit }) => ({ key: `${channel.name}/${name}`, unit })),
+  );
+  if (metrics.length === 0) return "toLowCardinality('')";
+  const keys = list(metrics.map(({ key }) => literal(key)));
+  const units = list(metrics.map(({ unit }) => literal(unit)));
+  const key = `concat(${rows}.channel, '/', ${rows}.metric)`;
+  return `toLowCardinality(transform(${key}, ${keys}, ${units}, ''))`;
 }

@@ -4,8 +4,11 @@
  * channels.
  */
 import {
+  FLAG_HISTORICAL,
   FLAG_LATE,
   FLAG_PARTLY,
+  FLAG_SUSPECT,
+  FLAG_TIME_CORRECTED,
   FLAG_TIME_RECEIVED,
   FLAG_UNJUDGED_TIME,
 } from '../../model/limit.ts';
@@ -16,14 +19,16 @@ import { ALIVE, emptySelect, uncut, type View, type ViewContext } from './contex
 
 const CUT_COLUMNS = { generation: '`version`', sequence: '`sequence`' };
 
-const flag = (bit: number, name: string): string =>
-  `toBool(bitAnd(t.\`flags\`, ${bit}) != 0) AS \`${name}\``;
+const hasFlag = (bit: number): string => `bitAnd(t.\`flags\`, ${bit}) != 0`;
+const flag = (bit: number, name: string): string => `toBool(${hasFlag(bit)}) AS \`${name}\``;
 
 const BEFORE_METRICS = [
   't.`tenant` AS `tenant`',
   't.`site` AS `site`',
   't.`device` AS `device`',
   't.`event_time` AS `event_time`',
+  // Another than event_time only where a clock was corrected; older rows do not have it.
+  `if(${hasFlag(FLAG_TIME_CORRECTED)}, t.\`device_time\`, t.\`event_time\`) AS \`device_time\``,
   't.`received_at` AS `received_at`',
   't.`log_time` AS `log_time`',
 ];
@@ -33,6 +38,9 @@ const AFTER_METRICS = [
   flag(FLAG_PARTLY, 'partly'),
   flag(FLAG_TIME_RECEIVED, 'time_received'),
   flag(FLAG_UNJUDGED_TIME, 'time_unjudged'),
+  flag(FLAG_TIME_CORRECTED, 'time_corrected'),
+  flag(FLAG_HISTORICAL, 'historical'),
+  flag(FLAG_SUSPECT, 'suspect'),
   't.`partition` AS `partition`',
   't.`sequence` AS `sequence`',
   't.`ordinal` AS `ordinal`',
@@ -62,6 +70,7 @@ const READING_TYPES = {
   metric: 'LowCardinality(String)',
   unit: 'LowCardinality(String)',
   event_time: "DateTime64(3, 'UTC')",
+  device_time: "DateTime64(3, 'UTC')",
   received_at: "DateTime64(3, 'UTC')",
   log_time: "DateTime64(3, 'UTC')",
   value: 'Float64',
@@ -71,6 +80,9 @@ const READING_TYPES = {
   partly: 'Bool',
   time_received: 'Bool',
   time_unjudged: 'Bool',
+  time_corrected: 'Bool',
+  historical: 'Bool',
+  suspect: 'Bool',
   partition: 'UInt16',
   sequence: 'UInt64',
   ordinal: 'UInt32',
@@ -92,9 +104,9 @@ function channelReadings(channel: PlanChannel, context: ViewContext): string {
     `${of((metric) => `toLowCardinality(${literal(metric.name)})`)} AS reading_metric`,
     `${of((metric) => `toLowCardinality(${literal(metric.unit)})`)} AS reading_unit`,
     `${of((metric) => `toUInt8(${metric.ordinal})`)} AS reading_bit`,
-    `${of((metric) => `toUInt8(${metric.kind === 'boolean' ? 1 : 0})`)} AS reading_is_boolean`,
-    `${of((metric) => `toFloat64(t.${identifier(metric.name)})`)} AS reading_value`,
+    `${of(valueText)} AS reading_value`,
     `${of(integerText)} AS reading_integer`,
+    `${of(wordText)} AS reading_text`,
   ];
   const columns = [
     ...BEFORE_METRICS.slice(0, 3),
@@ -104,7 +116,7 @@ function channelReadings(channel: PlanChannel, context: ViewContext): string {
     ...BEFORE_METRICS.slice(3),
     'reading_value AS `value`',
     'reading_integer AS `value_int`',
-    "if(reading_is_boolean = 1, if(reading_integer = 1, 'true', 'false'), NULL) AS `value_text`",
+    'reading_text AS `value_text`',
     ...AFTER_METRICS,
   ];
   return [
@@ -115,7 +127,18 @@ function channelReadings(channel: PlanChannel, context: ViewContext): string {
   ].join('\n');
 }
 
+/** A text is not a number. */
+const valueText = ({ name, kind }: PlanMetric): string =>
+  kind === 'text' ? 'nan' : `toFloat64(t.${identifier(name)})`;
+
+function wordText({ name, kind }: PlanMetric): string {
+  const column = `t.${identifier(name)}`;
+  const text = kind === 'boolean' ? `if(${column}, 'true', 'false')` : column;
+  const value = kind === 'boolean' || kind === 'text' ? text : 'NULL';
+  return `CAST(${value}, 'Nullable(String)')`;
+}
+
 function integerText(metric: PlanMetric): string {
-  if (metric.kind === 'number') return "CAST(NULL, 'Nullable(Int64)')";
+  if (metric.kind === 'number' || metric.kind === 'text') return "CAST(NULL, 'Nullable(Int64)')";
   return `CAST(t.${identifier(metric.name)}, 'Nullable(Int64)')`;
 }

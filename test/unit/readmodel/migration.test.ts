@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { isOperatingError } from '../../../src/model/error.ts';
-import type { PlanChannel } from '../../../src/model/plan.ts';
+import { type PlanChannel, WINDOW_DEFAULTS } from '../../../src/model/plan.ts';
 import { channelTable } from '../../../src/model/table.ts';
 import {
   CLICKHOUSE_START_MS,
@@ -18,7 +18,10 @@ import {
   truckRow,
 } from './fixture.ts';
 
-const VIEWS = ['v_agg_1h', 'v_agg_1m', 'v_dead_letters', 'v_devices', 'v_ledger', 'v_readings'];
+const VIEWS = [
+  ...['v_agg_1h', 'v_agg_1m', 'v_alerts', 'v_dead_letters', 'v_devices', 'v_ledger'],
+  ...['v_quality_1m', 'v_readings'],
+];
 
 describe('migration of the read model', function () {
   this.timeout(CLICKHOUSE_START_MS);
@@ -115,7 +118,7 @@ describe('migration of the read model', function () {
   });
 
   it('makes a table and a view for every window length of the plan', async () => {
-    const windows = [{ name: '10s', lengthMs: 10_000, retentionMs: 0 }];
+    const windows = [{ ...WINDOW_DEFAULTS, name: '10s', lengthMs: 10_000, retentionMs: 0 }];
     model = await createFixture(clickHouse, [{ ...TRUCK, windows }]);
     expect(await model.rows('SELECT * FROM {db}.v_agg_10s')).to.deep.equal([]);
   });
