@@ -63,6 +63,7 @@ const SIZES: Readonly<Record<string, number>> = {
   UInt32: 4,
   UInt64: 8,
   UInt128: 16,
+  Int32: 4,
   Int64: 8,
   DateTime: 4,
   DateTime64: 8,

@@ -45,18 +45,17 @@ const ARRAYS = [
   'last_sequence',
   'mean',
   'm2',
-  'score',
-  'integral',
-  'bin',
-  'bin_count',
 ];
-/** What rows lack that were written before there was such a column. */
-const ARRAYS_LATER: Readonly<Record<string, string>> = {
-  score: 'toFloat64(0)',
-  integral: 'nan',
-  bin: "CAST([], 'Array(Int32)')",
-  bin_count: "CAST([], 'Array(UInt32)')",
-};
+/**
+ * By the place of the metric: read only when they are asked for, as ARRAY JOIN reads all it joins
+ * and sketches are large. Rows that were written before there was such a column have empty arrays.
+ */
+const BY_PLACE = {
+  score: 't.`score`[place]',
+  integral: 'if(empty(t.`integral`), nan, t.`integral`[place])',
+  bin: 't.`bin`[place]',
+  bin_count: 't.`bin_count`[place]',
+} as const;
 const SCALARS = [
   'tenant',
   'site',
@@ -158,6 +157,10 @@ interface RowsOptions {
 function rowsOf(window: string, context: ViewContext, options: RowsOptions): string {
   const ofJob = `t.job = ${literal(JOB)}`;
   const conditions = [ofJob, ...options.where, uncut(context, VERSION_COLUMNS)];
+  const joined = [
+    ...ARRAYS.map((name) => `t.\`${name}\` AS a_${name}`),
+    'arrayEnumerate(t.`metric`) AS place',
+  ];
   const columns = [
     `toUInt8(${options.tier}) AS tier`,
     ...SCALARS.map((name) => `t.\`${name}\` AS \`${name}\``),
@@ -165,18 +168,12 @@ function rowsOf(window: string, context: ViewContext, options: RowsOptions): str
     `${options.end} AS window_end`,
     't.window_start AS window_part',
     ...ARRAYS.map((name) => `a_${name} AS \`${name}\``),
+    ...Object.entries(BY_PLACE).map(([name, value]) => `${value} AS \`${name}\``),
   ];
   return [
     `SELECT ${columns.join(', ')}`,
     `FROM ${qualified(context.database, aggregateTable(window).name)} AS t FINAL`,
-    `ARRAY JOIN ${ARRAYS.map((name) => `${arrayText(name)} AS a_${name}`).join(', ')}`,
+    `ARRAY JOIN ${joined.join(', ')}`,
     `WHERE ${conditions.join('\n  AND ')}`,
   ].join('\n');
-}
-
-/** Arrays of a row have one length, also those that the row was written without. */
-function arrayText(name: string): string {
-  const column = `t.\`${name}\``;
-  const absent = ARRAYS_LATER[name];
-  return absent === undefined ? column : `arrayResize(${column}, length(t.\`metric\`), ${absent})`;
 }

@@ -141,6 +141,15 @@ describe('views of accounts', function () {
     ]);
   });
 
+  it('v_devices shows how the clock of a device goes', async () => {
+    await model.insert(DEVICES, [
+      { ...IDENTITY, version: 1, clock_offset_ms: -290_000, clock_drift_ppm: 12.5 },
+    ]);
+    expect(
+      await model.rows('SELECT clock_offset_ms, clock_drift_ppm FROM {db}.v_devices'),
+    ).to.deep.equal([{ clock_offset_ms: '-290000', clock_drift_ppm: 12.5 }]);
+  });
+
   it('v_devices shows the newest row of each device', async () => {
     for (const records of [5, 9, 7]) {
       await model.insert(DEVICES, [{ ...IDENTITY, version: version(0, records), records }]);

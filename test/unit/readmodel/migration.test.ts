@@ -117,6 +117,53 @@ describe('migration of the read model', function () {
     expect(narrow).to.deep.equal([{ value: 1.5 }]);
   });
 
+  it('widens the tables of a version before and shows their rows', async () => {
+    model = await createFixture(clickHouse, [TRUCK]);
+    const { connection, database } = model;
+    const gone: [string, string[]][] = [
+      ['ch_truck', ['device_time']],
+      ['agg_1m', ['window_end', 'score', 'integral', 'bin', 'bin_count']],
+      ['devices', ['clock_offset_ms', 'clock_drift_ppm']],
+    ];
+    for (const [table, columns] of gone) {
+      for (const column of columns) {
+        await connection.command(`ALTER TABLE ${database}.${table} DROP COLUMN ${column}`);
+      }
+    }
+    for (const table of ['quality_1m', 'alerts']) {
+      await connection.command(`DROP TABLE ${database}.${table}`);
+    }
+    const identity = "'t', 's', 'd'";
+    await connection.command(
+      `INSERT INTO ${database}.ch_truck (tenant, site, device, event_time, presence, velocity, ` +
+        `expires_at) SELECT ${identity}, toDateTime64('2026-07-01 10:00:00', 3, 'UTC'), 1, 2.5, ` +
+        '4294967295',
+    );
+    await connection.command(
+      `INSERT INTO ${database}.agg_1m (job, tenant, site, device, channel, window_start, metric, ` +
+        'count, sum, min, max, first, first_time, first_sequence, last, last_time, ' +
+        `last_sequence, mean, m2, expires_at) SELECT 'core', ${identity}, 'truck', ` +
+        "toDateTime64('2026-07-01 10:00:00', 3, 'UTC'), ['velocity'], [1], [2.5], [2.5], [2.5], " +
+        '[2.5], [toDateTime64(0, 3)], [1], [2.5], [toDateTime64(0, 3)], [1], [2.5], [0], ' +
+        '4294967295',
+    );
+    const wanted = channelTable(TRUCK).columns.map(({ name }) => name);
+    await model.migration.prepare(plan([TRUCK]));
+    expect(await columnsOf('ch_truck')).to.deep.equal(wanted);
+    const columns = 'velocity, event_time = device_time AS same';
+    expect(await model.rows(`SELECT ${columns} FROM {db}.v_truck`)).to.deep.equal([
+      { velocity: 2.5, same: 1 },
+    ]);
+    const shown = 'count, mean, score, p50, time_weighted_mean, toString(window_end) AS ends';
+    expect(await model.rows(`SELECT ${shown} FROM {db}.v_agg_1m`)).to.deep.equal([
+      {
+        ...{ count: '1', mean: 2.5, score: 0, p50: null, time_weighted_mean: null },
+        ends: '2026-07-01 10:01:00.000',
+      },
+    ]);
+    for (const view of VIEWS) await model.rows(`SELECT * FROM {db}.${view}`);
+  });
+
   it('makes a table and a view for every window length of the plan', async () => {
     const windows = [{ ...WINDOW_DEFAULTS, name: '10s', lengthMs: 10_000, retentionMs: 0 }];
     model = await createFixture(clickHouse, [{ ...TRUCK, windows }]);

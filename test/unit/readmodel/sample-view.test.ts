@@ -5,7 +5,18 @@ import {
   startClickHouse,
   type TestClickHouse,
 } from '../../support/clickhouse.ts';
-import { createFixture, type ReadModelFixture, ROOM, START_MS, TRUCK } from './fixture.ts';
+import type { Row } from '../../support/native-writer.ts';
+import {
+  channel,
+  createFixture,
+  metric,
+  NEVER_S,
+  plan,
+  type ReadModelFixture,
+  ROOM,
+  START_MS,
+  TRUCK,
+} from './fixture.ts';
 
 describe('views of samples', function () {
   this.timeout(CLICKHOUSE_START_MS);
@@ -75,6 +86,76 @@ describe('views of samples', function () {
       reading(['truck', 'gear', '1'], [Number(big), `${big}`, null, '1']),
       reading(['truck', 'velocity', 'm/s'], [20.5, null, null, '1']),
       reading(['truck', 'velocity', 'm/s'], [20.5, null, null, '2']),
+    ]);
+  });
+
+  it('show what the device said where its clock was corrected', async () => {
+    await model.insertTruck([
+      { sequence: 1, device_time: START_MS + 9_000, flags: 16 },
+      // A row of a version before, which had no such column.
+      { sequence: 2, device_time: 0 },
+    ]);
+    const columns = 'event_time, device_time, time_corrected';
+    const rows = await model.rows(`SELECT ${columns} FROM {db}.v_truck ORDER BY sequence`);
+    const time = '2026-07-01 10:00:00.000';
+    expect(rows).to.deep.equal([
+      { event_time: time, device_time: '2026-07-01 10:00:09.000', time_corrected: true },
+      { event_time: time, device_time: time, time_corrected: false },
+    ]);
+    const narrow = await model.rows(
+      `SELECT DISTINCT ${columns} FROM {db}.v_readings ORDER BY device_time DESC`,
+    );
+    expect(narrow).to.deep.equal(rows);
+  });
+
+  it('show historical and suspect samples by name', async () => {
+    await model.insertTruck([
+      { sequence: 1, flags: 32 },
+      { sequence: 2, flags: 64 },
+    ]);
+    for (const view of ['v_truck', 'v_readings']) {
+      const rows = await model.rows(
+        `SELECT DISTINCT sequence, historical, suspect, late FROM {db}.${view} ORDER BY sequence`,
+      );
+      expect(rows).to.deep.equal([
+        { sequence: '1', historical: true, suspect: false, late: false },
+        { sequence: '2', historical: false, suspect: true, late: false },
+      ]);
+    }
+  });
+
+  it('show texts, NULL where a sample has none, and no number for them', async () => {
+    const valve = channel(2, 'valve', [
+      metric(0, 'state', 'text', '1'),
+      metric(1, 'flow', 'number', 'L/h'),
+    ]);
+    await model.migration.prepare(plan([TRUCK, ROOM, valve]));
+    const row = (more: Row): Row => ({
+      ...{ tenant: 'a', site: 'b', device: 'c', event_time: START_MS, expires_at: NEVER_S },
+      ...more,
+    });
+    await model.insert(channelTable(valve), [
+      row({ sequence: 1, presence: 0b11, state: 'öffnet', flow: 2 }),
+      row({ sequence: 2, presence: 0b01, state: '' }),
+      row({ sequence: 3, presence: 0b10, flow: 4 }),
+    ]);
+    expect(
+      await model.rows('SELECT state, flow FROM {db}.v_valve ORDER BY sequence'),
+    ).to.deep.equal([
+      { state: 'öffnet', flow: 2 },
+      { state: '', flow: null },
+      { state: null, flow: 4 },
+    ]);
+    const narrow = await model.rows(
+      'SELECT metric, isNaN(value) AS nan, value_int, value_text, sequence ' +
+        "FROM {db}.v_readings WHERE channel = 'valve' ORDER BY sequence, metric",
+    );
+    const none = { value_int: null };
+    expect(narrow).to.deep.equal([
+      { metric: 'flow', nan: 0, ...none, value_text: null, sequence: '1' },
+      { metric: 'state', nan: 1, ...none, value_text: 'öffnet', sequence: '1' },
+      { metric: 'state', nan: 1, ...none, value_text: '', sequence: '2' },
+      { metric: 'flow', nan: 0, ...none, value_text: null, sequence: '3' },
     ]);
   });
 
