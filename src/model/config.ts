@@ -52,7 +52,7 @@ export interface SchemaConfig {
   /** As it was found: relative to the working directory, or absolute. */
   readonly file: string;
   readonly text: string;
-  /** Protobuf: full name of the message; null: the first of the file. */
+  /** Protobuf: name of the message; null for other formats. */
   readonly message: string | null;
 }
 

@@ -31,12 +31,14 @@ function schemaProblems({ raw, channel, at }: Subject): ConfigProblem[] {
   if (!described && raw.schema.file !== undefined) {
     say(at('schema', 'file'), `has no meaning for ${raw.format}: it is for avro and protobuf`);
   }
-  if (raw.schema.message !== undefined) {
-    if (raw.format !== 'protobuf') {
-      say(at('schema', 'message'), `has no meaning for ${raw.format}: it is for protobuf`);
-    } else if (raw.schema.file === undefined) {
-      say(at('schema', 'message'), 'needs schema.file, in which the message stands');
+  if (raw.schema.message === undefined) {
+    if (raw.format === 'protobuf' && raw.schema.file !== undefined) {
+      say(at('schema', 'message'), 'must name the message of the file that payloads are');
     }
+  } else if (raw.format !== 'protobuf') {
+    say(at('schema', 'message'), `has no meaning for ${raw.format}: it is for protobuf`);
+  } else if (raw.schema.file === undefined) {
+    say(at('schema', 'message'), 'needs schema.file, in which the message stands');
   }
   const framed = raw.framing === 'confluent';
   if (framed && !described && raw.format !== 'json') {

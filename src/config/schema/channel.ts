@@ -81,8 +81,8 @@ const SCHEMA_SCHEMA = section('How payloads are written, for avro, and protobuf 
     byDefault: 'none',
     what: 'the name of a file',
   }),
-  message: text('Protobuf: full name of the message.', {
-    byDefault: 'the first message of the file',
+  message: text('Protobuf: name of the message that payloads are.', {
+    byDefault: 'none: needed with a .proto file',
     what: 'the name of a message such as fleet.v1.Report',
   }),
   ids: list('Ids that a Confluent prefix may name.', schemaId('Id of the schema registry.'), {

@@ -1,7 +1,7 @@
 /**
- * How rows of one window become one row, as SQL. In: how an aggregate is spelled over the rows of a
- * group `f`. Out: expressions of `v_agg_<window>`. A window of one row passes through untouched, bit
- * for bit; several merge:
+ * How rows of one window become one row, as SQL. In: how an aggregate is spelled over the rows of
+ * a group `f`. Out: expressions of `v_agg_<window>`. A window of one row passes through untouched,
+ * bit for bit; several merge:
  *
  *   counts, sums, bins add up · least, greatest, first, last by (time, sequence) compare
  *   M2 = Σ m2ᵢ + Σ nᵢ (meanᵢ − mean)²                                            (Chan)

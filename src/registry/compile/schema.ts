@@ -2,14 +2,15 @@
  * The schema of a channel in the plan. In: the text of the file that a person wrote. Out: what
  * leads to the channel's values, or problems at the options that are wrong.
  */
-import type { ChannelConfig, ConfigPath } from '../../model/config.ts';
+import type { ChannelConfig, ConfigPath, SchemaConfig } from '../../model/config.ts';
 import type { PlanSchema } from '../../model/plan-schema.ts';
+import { compileAvroSchema } from '../schema/avro-schema.ts';
 import type { SchemaProblem, SchemaUse, SchemaVerdict } from '../schema/schema-use.ts';
 import type { Compilation } from './compilation.ts';
 
 export function compileSchema(compilation: Compilation, channel: ChannelConfig): PlanSchema | null {
   if (channel.schema === null) return null;
-  const verdict = read(compilation, channel);
+  const verdict = read(channel.schema, useOf(compilation, channel));
   if ('schema' in verdict) return verdict.schema;
   for (const problem of verdict.problems) {
     const path = optionOf(channel, problem);
@@ -18,8 +19,13 @@ export function compileSchema(compilation: Compilation, channel: ChannelConfig):
   return null;
 }
 
-function read({ config }: Compilation, channel: ChannelConfig): SchemaVerdict<PlanSchema> {
-  const use: SchemaUse = {
+function read(source: SchemaConfig, use: SchemaUse): SchemaVerdict<PlanSchema> {
+  if (use.format === 'avro') return compileAvroSchema(source, use);
+  return { problems: [{ path: 'schema', what: `${use.format} schemas are not compiled yet` }] };
+}
+
+function useOf({ config }: Compilation, channel: ChannelConfig): SchemaUse {
+  return {
     format: channel.format,
     samplesPath: channel.samplesPath,
     timeOf: channel.time.of,
@@ -31,7 +37,6 @@ function read({ config }: Compilation, channel: ChannelConfig): SchemaVerdict<Pl
       return { name, kind, path };
     }),
   };
-  return { problems: [{ path: 'schema', what: `${use.format} schemas are not compiled yet` }] };
 }
 
 function optionOf(channel: ChannelConfig, problem: SchemaProblem): ConfigPath {

@@ -333,6 +333,11 @@ describe('Formats of a channel', () => {
       '6:24: channels.truck.schema.message: needs schema.file, in which the message stands',
     ],
     [
+      'a .proto file has a message that payloads are',
+      channelYaml(`schema: { file: ${import.meta.filename} }`, 'protobuf'),
+      '6:5: channels.truck.schema.message: must name the message of the file that payloads are',
+    ],
+    [
       'a Confluent prefix names one of the ids, and stands before what Confluent serializes',
       channelYaml('framing: confluent', 'json'),
       '6:14: channels.truck.framing: needs schema.ids: the ids that the prefix may name',

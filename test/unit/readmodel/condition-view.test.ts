@@ -71,7 +71,7 @@ describe('views of what was judged', function () {
     expect(row).to.include({ device: 'truck_1', minute: '2026-07-01 10:00:00.000' });
   });
 
-  it('v_quality_1m shows the newest row of a minute, and none that has expired or is cut', async () => {
+  it('v_quality_1m shows the newest row of a minute, none that has expired or is cut', async () => {
     const at = (minute: number, more: Row) =>
       quality({ minute: START_MS + minute * MINUTE_MS, validity_total: 1, ...more });
     await model.insert(QUALITY, [
