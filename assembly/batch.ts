@@ -1,10 +1,13 @@
 /**
- * A record batch (proto/record_batch.proto). `batchIsValid` reads all of it before anything is
- * applied; `readRecord` then takes one record after the other and cannot fail.
+ * A record batch (proto/record_batch.proto). `openBatch` reads all of it before anything is
+ * applied, and keeps where the fields of its first RECORDS_SLICE records are; `nextSlice` does the
+ * same for those that follow, and cannot fail. Fields in the usual order with lengths of one byte
+ * are read without a loop; anything else by `readFields`.
  */
 import { KEY_BOOT, KEY_NONE } from './decoded';
 import { setEventId } from './entry';
-import { KEY_INVALID, Record, turnOf } from './work';
+import { clearRecord } from './record';
+import { KEY_INVALID, RECORDS_SLICE, Record, Turn, recordAt, turnOf } from './work';
 
 const RECORDS: u32 = 1;
 const TENANT: u32 = 1;
@@ -23,9 +26,182 @@ const WIRE_FIXED64: u32 = 1;
 const WIRE_BYTES: u32 = 2;
 const WIRE_FIXED32: u32 = 5;
 const FIELD_MAX: u64 = 0x1fffffff;
+/** Tenant, site, device and channel: a bit each by field number. */
+const NAMED: u32 = 0x1e;
 
+// Tags of the usual order.
+const TAG_RECORDS: u32 = 0x0a;
+const TAG_TENANT: u32 = 0x0a;
+const TAG_SITE: u32 = 0x12;
+const TAG_DEVICE: u32 = 0x1a;
+const TAG_CHANNEL: u32 = 0x22;
+const TAG_RECEIVED_AT: u32 = 0x29;
+const TAG_PAYLOAD: u32 = 0x32;
+
+/** True when the body is a RecordBatch of at least one record and every record names its device. */
+export function openBatch(at: usize, end: usize): bool {
+  const turn = turnOf();
+  turn.recordAt = at;
+  turn.bodyEnd = end;
+  if (!readSlice(turn)) return false;
+  if (turn.sliceCount == 0) return false;
+  const count = turn.sliceCount;
+  // What does not fit into the slice is only checked, in the place behind it.
+  for (at = turn.recordAt; at < end;) {
+    at = readRecord(turn, at, end, RECORDS_SLICE);
+    if (at == 0) return false;
+  }
+  turn.sliceCount = count;
+  return true;
+}
+
+/** The next records of a batch that is known to be valid; false when there are none. */
+export function nextSlice(): bool {
+  const turn = turnOf();
+  readSlice(turn);
+  return turn.sliceCount > 0;
+}
+
+function readSlice(turn: Turn): bool {
+  let at = turn.recordAt;
+  const end = turn.bodyEnd;
+  turn.sliceCount = 0;
+  turn.slicePlace = 0;
+  while (at < end && turn.sliceCount < RECORDS_SLICE) {
+    at = readRecord(turn, at, end, turn.sliceCount);
+    if (at == 0) return false;
+  }
+  turn.recordAt = at;
+  return true;
+}
+
+/** Reads one field of the batch: a record into `place`; the address behind it, 0 if malformed. */
+function readRecord(turn: Turn, at: usize, end: usize, place: u32): usize {
+  if (end - at >= 2 && load<u8>(at) == TAG_RECORDS) {
+    at = readVarint(at + 1, end);
+  } else {
+    at = readVarint(at, end);
+    if (at == 0) return 0;
+    const tag = turn.varint;
+    const field = tag >> 3;
+    if (field == 0 || field > FIELD_MAX) return 0;
+    const wire = <u32>tag & 7;
+    if (field != RECORDS) return readValue(at, end, wire);
+    if (wire != WIRE_BYTES) return 0;
+    at = readVarint(at, end);
+  }
+  if (at == 0 || turn.varint > <u64>(end - at)) return 0;
+  const stop = at + <usize>turn.varint;
+  if (!readUsual(at, stop, recordAt(place))) return 0;
+  turn.sliceCount++;
+  return stop;
+}
+
+/** Behind a field of one tag and a length of one byte from 1 on; 0 when it is not there. */
+@inline
+function behind(at: usize, end: usize, tag: u32): usize {
+  if (at + 2 >= end || load<u8>(at) != tag) return 0;
+  const bytes = <u32>load<u8>(at, 1);
+  const next = at + 2 + bytes;
+  return bytes - 1 < 127 && next <= end ? next : 0;
+}
+
+/** The ids, received-at and payload as writers put them, then whatever follows. */
+function readUsual(at: usize, end: usize, record: Record): bool {
+  clearRecord(record);
+  record.payloadAt = at;
+  record.payloadBytes = 0;
+  record.received = 0;
+  record.keyKind = KEY_NONE;
+  record.bootId = 0;
+  record.sequence = 0;
+  record.kindAt = at;
+  record.kindBytes = 0;
+  const siteAt = behind(at, end, TAG_TENANT);
+  if (siteAt == 0) return readFields(at, end, record, 0);
+  const deviceAt = behind(siteAt, end, TAG_SITE);
+  if (deviceAt == 0) return readFields(at, end, record, 0);
+  const channelAt = behind(deviceAt, end, TAG_DEVICE);
+  if (channelAt == 0) return readFields(at, end, record, 0);
+  const next = behind(channelAt, end, TAG_CHANNEL);
+  if (next == 0) return readFields(at, end, record, 0);
+  record.tenantAt = at + 2;
+  record.tenantBytes = <u32>(siteAt - at - 2);
+  record.siteAt = siteAt + 2;
+  record.siteBytes = <u32>(deviceAt - siteAt - 2);
+  record.deviceAt = deviceAt + 2;
+  record.deviceBytes = <u32>(channelAt - deviceAt - 2);
+  record.channelAt = channelAt + 2;
+  record.channelBytes = <u32>(next - channelAt - 2);
+  at = next;
+  if (end - at > 9 && load<u8>(at) == TAG_RECEIVED_AT) {
+    record.received = load<i64>(at, 1);
+    at += 9;
+  }
+  const last = behind(at, end, TAG_PAYLOAD);
+  if (last != 0) {
+    record.payloadAt = at + 2;
+    record.payloadBytes = <u32>(last - at - 2);
+    at = last;
+  }
+  return readFields(at, end, record, NAMED);
+}
+
+/** The fields from `at` on, in any order; `named`: ids that are there already. */
+function readFields(at: usize, end: usize, record: Record, named: u32): bool {
+  const turn = turnOf();
+  let hasBoot = false;
+  let hasId = false;
+  while (at < end) {
+    at = readVarint(at, end);
+    if (at == 0) return false;
+    const tag = turn.varint;
+    const field = tag >> 3;
+    if (field == 0 || field > FIELD_MAX) return false;
+    const wire = <u32>tag & 7;
+    const wanted = wireOf(<u32>field);
+    if (wanted >= 0 && <u32>wanted != wire) return false;
+    at = readValue(at, end, wire);
+    if (at == 0) return false;
+    const bytes = <u32>turn.varint;
+    const start = at - bytes;
+    switch (<u32>field) {
+      case TENANT: record.tenantAt = start; record.tenantBytes = bytes; break;
+      case SITE: record.siteAt = start; record.siteBytes = bytes; break;
+      case DEVICE: record.deviceAt = start; record.deviceBytes = bytes; break;
+      case CHANNEL: record.channelAt = start; record.channelBytes = bytes; break;
+      case RECEIVED_AT: record.received = load<i64>(at - 8); break;
+      case PAYLOAD: record.payloadAt = start; record.payloadBytes = bytes; break;
+      case EVENT_ID: hasId = true; setEventId(record, start, bytes); break;
+      case BOOT_ID: hasBoot = true; record.bootId = load<u64>(at - 8); break;
+      case SEQUENCE: hasBoot = true; record.sequence = turn.varint; break;
+      case KIND: record.kindAt = start; record.kindBytes = bytes; break;
+    }
+    if (field > CHANNEL) continue;
+    const bit = <u32>1 << <u32>field;
+    named = bytes == 0 ? named & ~bit : named | bit;
+  }
+  const stamp = turn.stampMs;
+  if (<u64>record.received > <u64>stamp) record.received = stamp;
+  if (!hasId && hasBoot) record.keyKind = record.sequence == 0 ? KEY_INVALID : KEY_BOOT;
+  return named == NAMED;
+}
+
+// --- wire ---------------------------------------------------------------------------------------
 /** Reads a varint into `turn.varint`; gives the address behind it, 0 when it is none. */
+@inline
 function readVarint(at: usize, end: usize): usize {
+  if (at < end) {
+    const first = <u64>load<u8>(at);
+    if (first < 128) {
+      turnOf().varint = first;
+      return at + 1;
+    }
+  }
+  return readLongVarint(at, end);
+}
+
+function readLongVarint(at: usize, end: usize): usize {
   let value: u64 = 0;
   for (let shift: u64 = 0; shift < 70; shift += 7) {
     if (at >= end) return 0;
@@ -64,96 +240,4 @@ function wireOf(field: u32): i32 {
     default:
       return -1;
   }
-}
-
-/** True when the body is a RecordBatch of at least one record and every record names its device. */
-export function batchIsValid(at: usize, end: usize): bool {
-  const turn = turnOf();
-  let records: u32 = 0;
-  while (at < end) {
-    at = readVarint(at, end);
-    if (at == 0) return false;
-    const tag = turn.varint;
-    const field = tag >> 3;
-    if (field == 0 || field > FIELD_MAX) return false;
-    const wire = <u32>tag & 7;
-    if (field == RECORDS && wire != WIRE_BYTES) return false;
-    at = readValue(at, end, wire);
-    if (at == 0) return false;
-    if (field != RECORDS) continue;
-    if (!recordIsValid(at - <usize>turn.varint, at)) return false;
-    records++;
-  }
-  return records > 0;
-}
-
-function recordIsValid(at: usize, end: usize): bool {
-  const turn = turnOf();
-  let named: u32 = 0;
-  while (at < end) {
-    at = readVarint(at, end);
-    if (at == 0) return false;
-    const tag = turn.varint;
-    const field = tag >> 3;
-    if (field == 0 || field > FIELD_MAX) return false;
-    const wire = <u32>tag & 7;
-    const wanted = wireOf(<u32>field);
-    if (wanted >= 0 && <u32>wanted != wire) return false;
-    at = readValue(at, end, wire);
-    if (at == 0) return false;
-    if (field > CHANNEL) continue;
-    const bit = <u32>1 << <u32>field;
-    named = turn.varint == 0 ? named & ~bit : named | bit;
-  }
-  return named == 0x1e;
-}
-
-/** Fills the record that begins at or behind `at`; gives the address behind it, 0 at the end. */
-export function readRecord(at: usize, end: usize, record: Record): usize {
-  const turn = turnOf();
-  while (at < end) {
-    at = readVarint(at, end);
-    const tag = turn.varint;
-    at = readValue(at, end, <u32>tag & 7);
-    if (tag >> 3 != RECORDS) continue;
-    readFields(at - <usize>turn.varint, at, record);
-    return at;
-  }
-  return 0;
-}
-
-function readFields(at: usize, end: usize, record: Record): void {
-  const turn = turnOf();
-  let received: u64 = 0;
-  let hasBoot = false;
-  record.payloadAt = at;
-  record.payloadBytes = 0;
-  record.keyKind = KEY_NONE;
-  record.bootId = 0;
-  record.sequence = 0;
-  record.kindAt = at;
-  record.kindBytes = 0;
-  let hasId = false;
-  while (at < end) {
-    at = readVarint(at, end);
-    const tag = turn.varint;
-    at = readValue(at, end, <u32>tag & 7);
-    const bytes = <u32>turn.varint;
-    const start = at - bytes;
-    switch (<u32>(tag >> 3)) {
-      case TENANT: record.tenantAt = start; record.tenantBytes = bytes; break;
-      case SITE: record.siteAt = start; record.siteBytes = bytes; break;
-      case DEVICE: record.deviceAt = start; record.deviceBytes = bytes; break;
-      case CHANNEL: record.channelAt = start; record.channelBytes = bytes; break;
-      case RECEIVED_AT: received = load<u64>(at - 8); break;
-      case PAYLOAD: record.payloadAt = start; record.payloadBytes = bytes; break;
-      case EVENT_ID: hasId = true; setEventId(record, start, bytes); break;
-      case BOOT_ID: hasBoot = true; record.bootId = load<u64>(at - 8); break;
-      case SEQUENCE: hasBoot = true; record.sequence = turn.varint; break;
-      case KIND: record.kindAt = start; record.kindBytes = bytes; break;
-    }
-  }
-  const stamp = turn.stampMs;
-  record.received = received > <u64>stamp ? stamp : <i64>received;
-  if (!hasId && hasBoot) record.keyKind = record.sequence == 0 ? KEY_INVALID : KEY_BOOT;
 }

@@ -13,7 +13,8 @@ import {
 } from './memory';
 import { NO_SPARK_SEQUENCE } from './decoded';
 import { poolAllocate, poolFits, poolFree, poolRoom } from './pool';
-import { equalBytes, nameHash } from './text';
+import { identityHash } from './identity';
+import { Record, identityScratch } from './work';
 
 /** Device.flags: reached, or a window fired, since a flush point last visited it. */
 export const DEVICE_UNVISITED: u32 = 1;
@@ -151,30 +152,38 @@ export function removeBytes(slot: u32, offset: usize, bytes: usize): void {
 }
 
 // --- index ------------------------------------------------------------------------------------
-/**
- * Slot of the device with this identity (three strings, lengths in front), −1 when there is none.
- */
-export function findDevice(identity: usize, bytes: u32): i32 {
-  const hash = nameHash(identity, bytes);
+/** Slot of the record's device, −1 when there is none. */
+export function findDevice(record: Record): i32 {
   const c = control();
-  let place = hash & c.indexMask;
+  const index = c.index;
+  const mask = c.indexMask;
+  const hash = record.identityHash;
+  let place = hash & mask;
   while (true) {
-    const at = c.index + <usize>place * INDEX_BYTES;
+    const at = index + <usize>place * INDEX_BYTES;
     const slot = load<u32>(at, 4);
     if (slot == 0) return -1;
-    if (load<u32>(at) == hash) {
-      const device = deviceOf(slot - 1);
-      if (device.identityBytes == bytes && equalBytes(identityOf(device), identity, bytes)) {
-        return <i32>(slot - 1);
-      }
-    }
-    place = (place + 1) & c.indexMask;
+    if (load<u32>(at) == hash && isDevice(deviceOf(slot - 1), record)) return <i32>(slot - 1);
+    place = (place + 1) & mask;
   }
+}
+
+/** Identities are padded with zeros to words of 8 bytes. */
+@inline
+function isDevice(device: Device, record: Record): bool {
+  const bytes = record.identityBytes;
+  if (device.identityBytes != bytes) return false;
+  const left = identityOf(device);
+  const right = identityScratch(record);
+  for (let i: usize = 0; i < bytes; i += 8) {
+    if (load<u64>(left + i) != load<u64>(right + i)) return false;
+  }
+  return true;
 }
 
 export function indexDevice(slot: u32): void {
   const device = deviceOf(slot);
-  const hash = nameHash(identityOf(device), device.identityBytes);
+  const hash = identityHash(identityOf(device), device.identityBytes);
   const c = control();
   let place = hash & c.indexMask;
   while (load<u32>(c.index + <usize>place * INDEX_BYTES, 4) != 0) place = (place + 1) & c.indexMask;
@@ -190,7 +199,8 @@ export function registerFits(): bool {
 }
 
 /** Gives the device the next slot. Room was checked by `registerFits`. */
-export function registerDevice(identity: usize, bytes: u32): u32 {
+export function registerDevice(record: Record): u32 {
+  const bytes = record.identityBytes;
   const used = DEVICE_BYTES + aligned(bytes);
   const block = poolAllocate(roomFor(used));
   assert(block != 0, 'room for a new device was checked before');
@@ -212,7 +222,7 @@ export function registerDevice(identity: usize, bytes: u32): u32 {
   device.clockBefore = NONE;
   device.sparkNext = NO_SPARK_SEQUENCE;
   device.firstSeen = durable().logClock;
-  memory.copy(identityOf(device), identity, bytes);
+  memory.copy(identityOf(device), identityScratch(record), bytes);
   durable().deviceCount = c.deviceCount;
   indexDevice(slot);
   return slot;

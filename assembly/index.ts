@@ -5,8 +5,9 @@
  */
 import { CHUNK_BYTES_MAX, ABI_VERSION, SEMANTICS_VERSION } from './shared/abi';
 import {
-  BLOCKS_AT, EXPORT_AT, INPUT_AT, SKIPS_AT, control, durable, layOut, mapIsRight,
+  BLOCKS_AT, EXPORT_AT, INDEX_KEY_AT, INPUT_AT, SKIPS_AT, control, durable, layOut, mapIsRight,
 } from './memory';
+import { defaultKey } from './identity';
 import { poolAllocate, poolFree, poolOpen } from './pool';
 import { RESULT_DONE, RESULT_MEMORY_FULL } from './shared/control';
 import {
@@ -28,6 +29,7 @@ export function data_end(): u32 { return mapIsRight() ? <u32>__heap_base : 0; }
 /** Lays out a fresh memory of zeros; it has no plan yet. */
 export function open(memoryBytes: u32, partition: u32, generation: u32): i32 {
   const c = control();
+  if (load<u64>(INDEX_KEY_AT) == 0) defaultKey();
   const pool = layOut(memoryBytes);
   if (pool == 0) return RESULT_MEMORY_FULL;
   poolOpen(pool, memoryBytes);

@@ -17,7 +17,8 @@
  */
 import { CHUNK_BYTES_MAX, READINGS_PER_RECORD_MAX } from './shared/abi';
 import {
-  CONTROL_BLOCK_COUNT_AT, CONTROL_LETTER_AT, CONTROL_LOG_CLOCK_AT, CONTROL_PLAN_AT,
+  CONTROL_BLOCK_COUNT_AT, CONTROL_INDEX_AT, CONTROL_INDEX_KEY_AT, CONTROL_LETTER_AT,
+  CONTROL_LOG_CLOCK_AT, CONTROL_PLAN_AT,
   CONTROL_PLAN_PENDING_AT, CONTROL_SEQUENCE_AT, CONTROL_SKIP_COUNT_AT, CONTROL_SLOTS_MAX_AT,
   CONTROL_STATE_HASH_AT, CONTROL_TURN_WORD_AT, SKIPS_MAX, SKIP_BYTES, STATE_BASE,
 } from './shared/control';
@@ -28,6 +29,7 @@ export const NONE: i64 = i64.MIN_VALUE;
 
 const KIB: usize = 1024;
 export const CONTROL_AT: usize = STATE_BASE;
+export const INDEX_KEY_AT: usize = CONTROL_AT + CONTROL_INDEX_KEY_AT;
 export const DURABLE_AT: usize = CONTROL_AT + 1 * KIB;
 export const TURN_AT: usize = CONTROL_AT + 3 * KIB;
 export const POOL_AT: usize = CONTROL_AT + 5 * KIB;
@@ -49,7 +51,9 @@ export const EXPORT_BYTES: usize = 576 * KIB;
 export const READING_SCORES_AT: usize = EXPORT_AT + EXPORT_BYTES;
 /** A window of several cells while it is merged (window/merge.ts). */
 export const MERGE_AT: usize = READING_SCORES_AT + 64 * KIB;
-export const VARIABLE_AT: usize = MERGE_AT + 64 * KIB;
+/** Records read ahead (work.ts). */
+export const RECORDS_AT: usize = MERGE_AT + 64 * KIB;
+export const VARIABLE_AT: usize = RECORDS_AT + 64 * KIB;
 
 /**
  * Most that one unit of work stages or seals: 260 windows of 64 metrics (all windows of a channel
@@ -255,6 +259,8 @@ export function mapIsRight(): bool {
     offsetof<Control>('skipCount') == CONTROL_SKIP_COUNT_AT &&
     offsetof<Control>('stateHash') == CONTROL_STATE_HASH_AT &&
     offsetof<Control>('plan') == CONTROL_PLAN_AT &&
+    offsetof<Control>('index') == CONTROL_INDEX_AT &&
+    offsetof<Control>() <= <usize>CONTROL_INDEX_KEY_AT &&
     offsetof<Durable>() == DURABLE_RECORDS_AT &&
     STAGE_TABLES_AT + TABLES_MAX * 16 <= DECODED_AT &&
     DECODED_AT + DECODED_BYTES <= INPUT_AT &&

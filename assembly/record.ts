@@ -36,12 +36,12 @@ import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
 import { sectionGrowth } from './series';
 import {
-  FORMAT_SPARKPLUG, ID_BYTES_MAX, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX,
+  FORMAT_SPARKPLUG, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX,
 } from './shared/abi';
 import { SKIP_BYTES } from './shared/control';
 import * as S from './shared/status';
 import {
-  KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, identityScratch, recordOf, situationOf, turnOf,
+  KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, recordAt, situationOf, turnOf,
 } from './work';
 
 /** What `openRecord` gives. */
@@ -75,37 +75,6 @@ export function note(record: Record, status: i32, offset: u32, metric: u32): voi
   record.metric = metric;
 }
 
-function isId(at: usize, bytes: u32): bool {
-  if (bytes == 0 || bytes > <u32>ID_BYTES_MAX) return false;
-  for (let i: u32 = 0; i < bytes; i++) {
-    const c = <u32>load<u8>(at + i);
-    const letter = (c | 0x20) - 0x61 < 26;
-    if (!letter && !(c - 0x30 < 10) && c != 0x5f && c != 0x2d) return false;
-  }
-  return true;
-}
-
-/** Puts the identity into scratch, when all four ids are well formed. */
-function nameRecord(record: Record): bool {
-  if (
-    !isId(record.tenantAt, record.tenantBytes) || !isId(record.siteAt, record.siteBytes) ||
-    !isId(record.deviceAt, record.deviceBytes) || !isId(record.channelAt, record.channelBytes)
-  ) return false;
-  let at = putText(identityScratch(), record.tenantAt, record.tenantBytes);
-  at = putText(at, record.siteAt, record.siteBytes);
-  at = putText(at, record.deviceAt, record.deviceBytes);
-  record.identityBytes = <u32>(at - identityScratch());
-  record.named = 1;
-  return true;
-}
-
-@inline
-function putText(at: usize, text: usize, bytes: u32): usize {
-  store<u8>(at, <u8>bytes);
-  memory.copy(at + 1, text, bytes);
-  return at + 1 + bytes;
-}
-
 /** True when a record of the message is on the skip list. */
 export function messageHasSkip(sequence: u64): bool {
   const count = control().skipCount;
@@ -128,7 +97,7 @@ function isSkipped(): bool {
 
 /** First reason that keeps the record from its device. */
 function admit(record: Record): i32 {
-  const named = nameRecord(record);
+  const named = record.named != 0;
   if (record.payloadBytes == 0) return S.EMPTY;
   if (!named) return S.IDENTITY_INVALID;
   if (isSkipped()) return S.SKIPPED;
@@ -145,7 +114,7 @@ export function openRecord(record: Record): i32 {
   if (status != S.OK) return refuse(record, status);
   const c = control();
   record.channel = planFindChannel(c.plan, record.channelAt, record.channelBytes);
-  record.slot = findDevice(identityScratch(), record.identityBytes);
+  record.slot = findDevice(record);
   const isNew = record.slot < 0;
   if (isNew && c.deviceCount >= planDevicesMax(c.plan)) {
     return refuse(record, record.channel == 0 ? S.CHANNEL_UNKNOWN : S.LIMIT_EXCEEDED);
@@ -153,7 +122,7 @@ export function openRecord(record: Record): i32 {
   judgePayload(record);
   if (isNew && !registerFits()) return RECORD_NO_MEMORY;
   if (!roomFits(record, isNew)) return RECORD_NO_MEMORY;
-  if (isNew) record.slot = <i32>registerDevice(identityScratch(), record.identityBytes);
+  if (isNew) record.slot = <i32>registerDevice(record);
   reach(record);
   if (record.status == S.OK) judgeKey(record);
   if (record.status == S.OK) passDedup(record);
@@ -337,7 +306,8 @@ function letterAllowed(record: Record): bool {
 
 /** A message whose body is no record at all: one malformed record at index 0. */
 export function refuseMessage(body: usize, bytes: u32): void {
-  const record = recordOf();
+  const record = recordAt(0);
+  turnOf().record = changetype<usize>(record);
   clearRecord(record);
   record.payloadAt = body;
   record.payloadBytes = bytes;

@@ -306,7 +306,7 @@ export function stageLetter(record: Record): void {
   store<u32>(row, C.LETTER_ROW_TEXTS_AT + texts, C.LETTER_ROW_SAMPLE_AT);
   let at = row + C.LETTER_ROW_TEXTS_AT;
   if (named) {
-    memory.copy(at, identityScratch(), record.identityBytes);
+    memory.copy(at, identityScratch(record), record.identityBytes);
     at = putText(at + record.identityBytes, record.channelAt, record.channelBytes);
   } else {
     store<u32>(at, 0);

@@ -6,7 +6,7 @@
  * The phase and its cursors lie in `Turn`, so that a full output region can stop the turn between
  * any two units of work and `resume` goes on there. All control flow of the kernel is in this file.
  */
-import { batchIsValid, readRecord } from './batch';
+import { nextSlice, openBatch } from './batch';
 import * as E from './entry';
 import { countMessage } from './ledger';
 import { control, durable } from './memory';
@@ -20,9 +20,11 @@ import { FLUSH_SEQUENCES } from './shared/abi';
 import {
   NO_RECORD, RESULT_CHUNK_BAD, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_MORE, RESULT_PLAN,
 } from './shared/control';
+import { nameRecord } from './identity';
 import { fireTimers } from './timer';
 import { flushDevices, needsTicks } from './flush';
-import { Turn, recordOf, turnOf } from './work';
+import { warmSlice } from './warm';
+import { Turn, recordAt, recordOf, turnOf } from './work';
 
 const PHASE_ENTRY: u32 = 0;
 const PHASE_TIMERS: u32 = 1;
@@ -123,28 +125,39 @@ function beginBody(turn: Turn): i32 {
     return beginFlush(turn);
   }
   control().recordIndex = 0;
-  if (turn.kind == E.KIND_TELEMETRY) return enter(turn, PHASE_RECORDS);
-  if (turn.kind == E.KIND_BATCH && batchIsValid(at, at + bytes)) return enter(turn, PHASE_RECORDS);
+  if (turn.kind == E.KIND_TELEMETRY) {
+    clearRecord(recordAt(0));
+    E.readTelemetry(turn.entryAt, recordAt(0));
+    turn.slicePlace = 0;
+    turn.sliceCount = 1;
+    turn.recordAt = turn.bodyEnd;
+    return beginSlice(turn);
+  }
+  if (turn.kind == E.KIND_BATCH && openBatch(at, at + bytes)) return beginSlice(turn);
   refuseMessage(at, bytes);
   return beginFlush(turn);
 }
 
+/** Names and hashes the records that were read ahead. */
+function beginSlice(turn: Turn): i32 {
+  const count = turn.sliceCount;
+  for (let i: u32 = 0; i < count; i++) nameRecord(recordAt(i));
+  warmSlice(count);
+  return enter(turn, PHASE_RECORDS);
+}
+
 function nextRecord(turn: Turn): i32 {
   if (rowsFull()) return RESULT_MORE;
-  const record = recordOf();
-  clearRecord(record);
-  if (turn.kind == E.KIND_TELEMETRY) {
-    if (turn.recordIndex > 0) return beginFlush(turn);
-    E.readTelemetry(turn.entryAt, record);
-  } else {
-    const next = readRecord(turn.recordAt, turn.bodyEnd, record);
-    if (next == 0) return beginFlush(turn);
-    turn.recordAt = next;
+  if (turn.slicePlace == turn.sliceCount) {
+    return turn.recordAt < turn.bodyEnd && nextSlice() ? beginSlice(turn) : beginFlush(turn);
   }
+  const record = recordAt(turn.slicePlace);
+  turn.record = changetype<usize>(record);
   control().recordIndex = turn.recordIndex;
   turn.sample = 0;
   const result = openRecord(record);
   if (result == RECORD_NO_MEMORY) return RESULT_MEMORY_FULL;
+  turn.slicePlace++;
   if (result == RECORD_SAMPLES) return enter(turn, PHASE_SAMPLES);
   turn.recordIndex++;
   return GO_ON;

@@ -3,7 +3,7 @@
  * RESULT_MORE. Scratch: it never outlives a message and is neither hashed nor checkpointed.
  */
 import { Situation } from './decoded';
-import { TURN_AT } from './memory';
+import { RECORDS_AT, TURN_AT } from './memory';
 
 @unmanaged
 export class Turn {
@@ -40,6 +40,12 @@ export class Turn {
   outputUsed: u32;
   /** 1: a record of this message is on the skip list. */
   hasSkip: u32;
+  /** The record being applied, and its place among the `sliceCount` that were read ahead. */
+  record: usize;
+  slicePlace: u32;
+  sliceCount: u32;
+  /** What warm.ts loaded. */
+  warmed: u32;
   /** Last varint read (batch.ts). */
   varint: u64;
 }
@@ -69,6 +75,7 @@ export class Record {
   /** 1: all four ids are well formed, and `identity` is filled. */
   named: u32;
   identityBytes: u32;
+  identityHash: u32;
   /** Slot of its device, −1 when it reached none. */
   slot: i32;
   /** Of the plan, 0 when unknown. */
@@ -101,13 +108,25 @@ export const KEY_INVALID: u32 = 3;
 /** None of its own: the digest of channel and payload. */
 export const KEY_CONTENT: u32 = 4;
 export const NO_METRIC: u32 = 0xffffffff;
-const IDENTITY_SCRATCH_AT: usize = TURN_AT + 1024;
+/** Records read ahead: enough for their cache misses to be shared, few enough for a cache. */
+export const RECORDS_SLICE: u32 = 64;
+/** A record's identity lies behind it: three ids of 64 bytes, length bytes, rounded up twice. */
+const IDENTITY_AT: usize = (offsetof<Record>() + 7) & ~7;
+const RECORD_STRIDE: usize = 512;
 
 /** What the decoder of the record may know besides its payload. */
 @inline export function situationOf(): Situation { return changetype<Situation>(TURN_AT + 1536); }
 @inline export function turnOf(): Turn { return changetype<Turn>(TURN_AT); }
-@inline export function recordOf(): Record { return changetype<Record>(TURN_AT + 512); }
+@inline export function recordOf(): Record { return changetype<Record>(turnOf().record); }
+/** One of RECORDS_SLICE places, and a spare one behind them. */
+@inline
+export function recordAt(place: u32): Record {
+  return changetype<Record>(RECORDS_AT + <usize>place * RECORD_STRIDE);
+}
 /** u32 per ordinal: where the sample's readings are (judge/check.ts). */
 @inline export function ruleScratch(): usize { return TURN_AT + 1792; }
 /** Tenant, site and device of the record, each with a length byte before it. */
-@inline export function identityScratch(): usize { return IDENTITY_SCRATCH_AT; }
+@inline
+export function identityScratch(record: Record): usize {
+  return changetype<usize>(record) + IDENTITY_AT;
+}

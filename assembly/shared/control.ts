@@ -37,6 +37,12 @@ export const CONTROL_SKIPS_AT = 88;
 export const CONTROL_SKIP_COUNT_AT = 92;
 export const CONTROL_STATE_HASH_AT = 96;
 export const CONTROL_PLAN_AT = 104;
+/** Where the index of devices lies (hash u32, slot + 1 u32; 0 = free), and its places − 1. */
+export const CONTROL_INDEX_AT = 116;
+export const CONTROL_INDEX_MASK_AT = 120;
+/** Key of the index, put there by the host before `open`: see assembly/identity.ts. */
+export const CONTROL_INDEX_KEY_AT = 512;
+export const INDEX_KEY_BYTES = 224;
 export const CONTROL_BYTES = 112;
 
 export const NO_RECORD = 0xffffffff;

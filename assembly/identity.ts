@@ -1,0 +1,116 @@
+/**
+ * Who a record is from: its ids checked, copied behind length bytes into the record (as a device
+ * block and a Native column have them), and hashed for the index.
+ *
+ * The hash is NH (Black, Halevi, Krawczyk, Krovetz, Rogaway: UMAC, 1999) over words of 64 bits,
+ * closed by a multiplication: universal, so that whoever does not know the key cannot choose ids
+ * that meet. The key is the host's, new for every memory; it decides only where an index entry
+ * lies, never anything that comes out or is saved.
+ */
+import { INDEX_KEY_AT } from './memory';
+import { ID_BYTES_MAX } from './shared/abi';
+import { INDEX_KEY_BYTES } from './shared/control';
+import { Record, identityScratch } from './work';
+
+/** Key words behind those of NH: for the length, and to close with. */
+const KEY_LENGTH_AT: usize = INDEX_KEY_AT + INDEX_KEY_BYTES - 16;
+const KEY_CLOSE_AT: usize = INDEX_KEY_AT + INDEX_KEY_BYTES - 8;
+const STEP: u64 = 0x9e3779b97f4a7c15;
+
+/** A key for those who give none: the same in every memory. */
+export function defaultKey(): void {
+  let seed = STEP;
+  for (let i: usize = 0; i < <usize>INDEX_KEY_BYTES; i += 8) {
+    seed += STEP;
+    let word = (seed ^ (seed >> 30)) * 0xbf58476d1ce4e5b9;
+    word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
+    store<u64>(INDEX_KEY_AT + i, word ^ (word >> 31));
+  }
+}
+
+/** Of an identity that is padded with zeros to words of 8 bytes. */
+export function identityHash(identity: usize, bytes: u32): u32 {
+  let sum = load<u64>(KEY_LENGTH_AT) * bytes;
+  for (let i: usize = 0; i < bytes; i += 8) {
+    const word = load<u64>(identity + i);
+    const key = load<u64>(INDEX_KEY_AT + i);
+    sum += <u64>(<u32>word + <u32>key) * <u64>(<u32>(word >> 32) + <u32>(key >> 32));
+  }
+  return <u32>((sum * (load<u64>(KEY_CLOSE_AT) | 1)) >> 32);
+}
+
+/** Fills the record's identity when all four ids are well formed. */
+export function nameRecord(record: Record): void {
+  const identity = identityScratch(record);
+  if (!isId(record.channelAt, record.channelBytes)) return;
+  let at = putId(identity, record.tenantAt, record.tenantBytes);
+  if (at == 0) return;
+  at = putId(at, record.siteAt, record.siteBytes);
+  if (at == 0) return;
+  at = putId(at, record.deviceAt, record.deviceBytes);
+  if (at == 0) return;
+  // The last copy may have brought more than the id.
+  store<u64>(at, 0);
+  record.identityBytes = <u32>(at - identity);
+  record.identityHash = identityHash(identity, record.identityBytes);
+  record.named = 1;
+}
+
+/** A bit per byte that no id may have. Reads 16 bytes: records lie in the midst of the memory. */
+@inline
+function strangers(text: v128): u32 {
+  const letters = i8x16.sub(v128.or(text, i8x16.splat(0x20)), i8x16.splat(0x61));
+  const digits = i8x16.sub(text, i8x16.splat(0x30));
+  const words = v128.or(
+    i8x16.lt_u(letters, i8x16.splat(26)), i8x16.lt_u(digits, i8x16.splat(10)),
+  );
+  const signs = v128.or(
+    i8x16.eq(text, i8x16.splat(0x5f)), i8x16.eq(text, i8x16.splat(0x2d)),
+  );
+  return <u32>i8x16.bitmask(v128.or(words, signs)) ^ 0xffff;
+}
+
+@inline
+function isStranger(byte: u32): bool {
+  const letter = (byte | 0x20) - 0x61 < 26;
+  return !letter && !(byte - 0x30 < 10) && byte != 0x5f && byte != 0x2d;
+}
+
+/** Bits of the first `left` of 16 bytes. */
+@inline
+function firstBits(left: u32): u32 {
+  return left >= 16 ? 0xffff : (<u32>1 << left) - 1;
+}
+
+function isId(at: usize, bytes: u32): bool {
+  if (bytes - 1 >= <u32>ID_BYTES_MAX) return false;
+  if (ASC_FEATURE_SIMD) {
+    for (let i: u32 = 0; i < bytes; i += 16) {
+      if ((strangers(v128.load(at + i)) & firstBits(bytes - i)) != 0) return false;
+    }
+    return true;
+  }
+  for (let i: u32 = 0; i < bytes; i++) if (isStranger(load<u8>(at + i))) return false;
+  return true;
+}
+
+/** Copies an id behind its length; gives where it ends, 0 when it is none. */
+@inline
+function putId(out: usize, at: usize, bytes: u32): usize {
+  if (bytes - 1 >= <u32>ID_BYTES_MAX) return 0;
+  store<u8>(out++, <u8>bytes);
+  if (ASC_FEATURE_SIMD) {
+    for (let i: u32 = 0; i < bytes; i += 16) {
+      const text = v128.load(at + i);
+      v128.store(out + i, text);
+      if ((strangers(text) & firstBits(bytes - i)) != 0) return 0;
+    }
+    return out + bytes;
+  }
+  for (let i: u32 = 0; i < bytes; i++) {
+    const byte = <u32>load<u8>(at + i);
+    if (isStranger(byte)) return 0;
+    store<u8>(out + i, <u8>byte);
+  }
+  return out + bytes;
+}

@@ -1,0 +1,58 @@
+/**
+ * Brings what the next records will need into the processor's caches, all of it at once: their
+ * index entries, then slots, then device blocks. Misses that would come one after the other, record
+ * by record, are then waited for together. In: the slice of records of batch.ts, identities hashed.
+ * Out: nothing; whatever is loaded here is looked up again.
+ */
+import { HEAP_BYTES, INDEX_BYTES, SLOT_BYTES, Slot, control } from './memory';
+import { Record, recordAt, turnOf } from './work';
+
+const LINE_BYTES: usize = 64;
+/** Of a block: beyond it lie cells of other windows or channels. */
+const BLOCK_BYTES_MAX: u32 = 4096;
+/** Fewer records do not share enough misses to pay for the passes. */
+const RECORDS_MIN: u32 = 4;
+
+export function warmSlice(count: u32): void {
+  if (count < RECORDS_MIN) return;
+  const c = control();
+  const index = c.index;
+  const mask = c.indexMask;
+  const devices = c.deviceCount;
+  for (let i: u32 = 0; i < count; i++) {
+    const record = recordAt(i);
+    const place = <usize>(record.identityHash & mask);
+    record.slot = record.named != 0 ? <i32>load<u32>(index + place * INDEX_BYTES, 4) - 1 : -1;
+  }
+  const slots = c.slots;
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < count; i++) {
+    const record = recordAt(i);
+    const slot = <u32>record.slot;
+    if (slot < devices) {
+      const entry = changetype<Slot>(slots + <usize>slot * SLOT_BYTES);
+      record.channel = entry.block;
+      sum += load<u32>(c.heap + <usize>entry.heapAt * HEAP_BYTES);
+    } else record.channel = 0;
+  }
+  for (let i: u32 = 0; i < count; i++) {
+    const block = recordAt(i).channel;
+    if (block != 0) recordAt(i).offset = load<u32>(block);
+  }
+  for (let i: u32 = 0; i < count; i++) sum += warmBlock(recordAt(i));
+  // Kept, so that the loads are not thought useless.
+  turnOf().warmed = sum;
+}
+
+/** Loads a word of every line; leaves the record as it was. */
+@inline
+function warmBlock(record: Record): u32 {
+  const block = record.channel;
+  if (block == 0) return 0;
+  const end = block + min(record.offset, BLOCK_BYTES_MAX);
+  let sum: u32 = 0;
+  for (let at = block + LINE_BYTES; at < end; at += LINE_BYTES) sum += load<u32>(at);
+  record.channel = 0;
+  record.offset = 0;
+  return sum;
+}
