@@ -5,6 +5,7 @@
  * Invariants: at most one turn in flight; nothing else touches the memory meanwhile; a memory in
  * which a turn trapped is never used again (restore a checkpoint into a new one and replay).
  */
+import { randomBytes } from 'node:crypto';
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
 import { assert } from '../base/assert.ts';
@@ -52,6 +53,7 @@ export class WasmPartition implements PartitionKernel {
     this.#kernel = instantiate(module, this.#memory);
     // The address behind the last byte of 4 GiB has no u32.
     this.#memoryBytes = Math.min(pages * PAGE_BYTES, 2 ** 32 - PAGE_BYTES);
+    this.#keyIndex();
     const result = this.#kernel.open(this.#memoryBytes, options.partition, options.generation);
     if (result !== C.RESULT_DONE) throw this.#full('the fixed regions');
     this.#names = this.#install(planBefore(options.log), '');
@@ -199,6 +201,12 @@ export class WasmPartition implements PartitionKernel {
     room.set(text, image.length);
     this.#kernel.plan_use(at, image.length, text.length);
     return namesOf(plan);
+  }
+
+  /** Chosen ids must not meet in the index; the key decides nothing that comes out (law 3). */
+  #keyIndex(): void {
+    const at = C.STATE_BASE + C.CONTROL_INDEX_KEY_AT;
+    new Uint8Array(this.#memory.buffer, at, C.INDEX_KEY_BYTES).set(randomBytes(C.INDEX_KEY_BYTES));
   }
 
   // --- checks ---------------------------------------------------------------------------------

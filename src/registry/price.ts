@@ -16,7 +16,7 @@ import type { Plan, PlanChannel, PlanWindow } from '../model/plan.ts';
 /** Bytes, as laid out in assembly/{memory,device,boot,ring,series,pool,judge/quality}.ts. */
 export const KERNEL_LAYOUT = {
   /** Tables of the decoders, regions for turns, rows and exports: VARIABLE_AT of memory.ts. */
-  fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 128) * 1024,
+  fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 192) * 1024,
   /** One slot is laid out per so much memory. */
   bytesPerSlot: 768,
   /** Slot 16, timer 16. Marks are four bits, left out. */
