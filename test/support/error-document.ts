@@ -18,8 +18,8 @@ const RETRY_TEXT: Record<Retry, string> = {
 const INTRODUCTION = `# Errors
 
 Every error of the environment has a code that stays the same between versions; programs match on
-the code, never on the text. With \`--json\` a command prints the code as \`code\`. Bad data is never
-an error: it has a status, see [Statuses of data](#statuses-of-data).
+the code, never on the text. With \`--json\` a command prints the code as \`code\`. Bad data is no
+error: it has a status, see [Statuses of data](#statuses-of-data).
 
 This file is made by \`npm run docs\` from \`src/model/error.ts\` and \`src/model/status.ts\`.
 `;

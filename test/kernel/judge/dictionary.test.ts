@@ -61,7 +61,7 @@ describe('a text', function () {
     ]);
   });
 
-  it('beyond textsMax is refused when it is new, in payload order, and not when known', async () => {
+  it('beyond textsMax is refused when new, in payload order, and not when known', async () => {
     const story = send(told({ textsMax: 3 }), 0, { 0: 'a', 1: 'b' });
     send(story, 1, { 0: 'c', 1: 'd' });
     send(story, 2, { 0: 'e' });
