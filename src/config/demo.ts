@@ -5,7 +5,10 @@
 import { join } from 'node:path';
 import { projectFolder } from '../base/project.ts';
 
-export const EXAMPLES = ['trucks', 'nab', 'my-channel'] as const;
+export const EXAMPLES = [
+  ...(['trucks', 'nab', 'my-channel'] as const),
+  ...(['sparkplug', 'senml', 'avro'] as const),
+] as const;
 export type Example = (typeof EXAMPLES)[number];
 
 export function exampleFile(name: Example): string {
