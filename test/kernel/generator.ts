@@ -164,7 +164,10 @@ class Generator {
     const status = random.pick(Object.keys(BAD_INPUT));
     const channel = random.pick(this.#plan.channels);
     const { nowMs } = this.#log;
-    const bad = channel.retired ? null : BAD_INPUT[status]!(channel, nowMs, random);
+    // Bad input is made for whole payloads of one sample.
+    const isPlain = channel.framing === 'none' && channel.samplesPath.length === 0;
+    const isMade = isPlain && !channel.retired;
+    const bad = isMade ? BAD_INPUT[status]!(channel, nowMs, random) : null;
     if (bad === null) return null;
     if (this.#isDecided(status)) this.#expected.push({ sequence, index, status });
     return this.#recordOf(bad, channel, nowMs);

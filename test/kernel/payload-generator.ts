@@ -21,14 +21,21 @@ export interface PayloadKey {
   readonly sequence?: bigint;
 }
 
-export function randomPayload(
-  random: Random,
-  channel: PlanChannel,
-  content: { samples: readonly Measurement[]; key: PayloadKey },
-): Uint8Array {
-  if (channel.format === 'json') {
-    return Buffer.from(randomJson(random, channel, { ...content.samples[0]!, ...content.key }));
-  }
+export function randomPayload(random: Random, channel: PlanChannel, content: Content): Uint8Array {
+  const payload = channel.format === 'json' ? jsonOf : protobufOf;
+  return framed(random, channel, payload(random, channel, content));
+}
+
+interface Content {
+  readonly samples: readonly Measurement[];
+  readonly key: PayloadKey;
+}
+
+function jsonOf(random: Random, channel: PlanChannel, content: Content): Uint8Array {
+  return Buffer.from(randomJson(random, channel, content));
+}
+
+function protobufOf(random: Random, channel: PlanChannel, content: Content): Uint8Array {
   const samples = content.samples.map(({ timeMs, level }): SampleInput => {
     const readings = randomMetrics(random, channel).map((metric) =>
       protobufReading(random, metric, level),
@@ -38,6 +45,15 @@ export function randomPayload(
     return { ...(timeMs === undefined ? {} : { timeMs }), readings };
   });
   return encodeTelemetry({ samples, ...content.key });
+}
+
+/** Behind the Confluent prefix, where the channel has one; now and then with an unknown id. */
+function framed(random: Random, channel: PlanChannel, payload: Uint8Array): Uint8Array {
+  if (channel.framing === 'none') return payload;
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(random.chance(0.05) ? 9 : random.pick(channel.schemaIds), 1);
+  const index = channel.format === 'protobuf' ? [0] : [];
+  return Buffer.concat([prefix, Buffer.from(index), payload]);
 }
 
 function randomMetrics(random: Random, channel: PlanChannel): PlanMetric[] {
@@ -89,22 +105,52 @@ function protobufReading(random: Random, metric: PlanMetric, level: number): Rea
 // --- JSON ---------------------------------------------------------------------------------------
 type Tree = Map<string, Tree | string>;
 
-function randomJson(random: Random, channel: PlanChannel, given: Measurement & PayloadKey): string {
+function randomJson(random: Random, channel: PlanChannel, { samples, key }: Content): string {
+  const { samplesPath, timePath, eventIdPath } = channel;
   const root: Tree = new Map();
-  for (const metric of randomMetrics(random, channel)) {
-    if (!metric.retired || random.chance(0.5)) {
-      put(root, metric.path, jsonToken(random, metric, given.level));
-    }
+  const isArrayed = samplesPath.length > 0;
+  const [first] = samples;
+  if (!isArrayed && first !== undefined) putSample(random, channel, { root, sample: first });
+  if (isArrayed && channel.timeOf === 'record' && first?.timeMs !== undefined) {
+    if (timePath.length > 0) put(root, timePath, timeOf(random, channel, first.timeMs));
   }
-  if (given.timeMs !== undefined && channel.timePath.length > 0) {
-    put(root, channel.timePath, timeToken(random, given.timeMs, channel.timeFormat));
-  }
-  if (given.eventId !== undefined && channel.eventIdPath.length > 0) {
-    put(root, channel.eventIdPath, stringToken(random, given.eventId));
+  if (key.eventId !== undefined && eventIdPath.length > 0) {
+    put(root, eventIdPath, stringToken(random, key.eventId));
   }
   while (random.chance(0.3)) put(root, [random.pick(['z', 'y', 'é', ''])], randomValue(random, 3));
+  if (isArrayed) put(root, samplesPath, arrayOf(random, channel, samples));
   return write(random, root);
 }
+
+function arrayOf(random: Random, channel: PlanChannel, samples: readonly Measurement[]): string {
+  if (random.chance(0.02)) return random.pick(['null', '{}', '[1]', '[null]', '"x"']);
+  const elements = samples.map((sample) => {
+    const root: Tree = new Map();
+    putSample(random, channel, { root, sample });
+    return write(random, root);
+  });
+  return `[${elements.join(',')}]`;
+}
+
+/** Metrics, and the time where it is the sample's. */
+function putSample(
+  random: Random,
+  channel: PlanChannel,
+  { root, sample }: { root: Tree; sample: Measurement },
+): void {
+  const { timePath, samplesPath, timeOf: owner } = channel;
+  for (const metric of randomMetrics(random, channel)) {
+    if (!metric.retired || random.chance(0.5)) {
+      put(root, metric.path, jsonToken(random, metric, sample.level));
+    }
+  }
+  const isOwn = samplesPath.length === 0 || owner === 'sample';
+  if (!isOwn || sample.timeMs === undefined || timePath.length === 0) return;
+  put(root, timePath, timeOf(random, channel, sample.timeMs));
+}
+
+const timeOf = (random: Random, { timeFormat }: PlanChannel, timeMs: number): string =>
+  timeToken(random, timeMs, timeFormat);
 
 /** A member may lie where another is a value: then the later one replaces it. */
 function put(root: Tree, path: readonly string[], token: string): void {

@@ -9,6 +9,7 @@ import type { Random } from './random.ts';
 import { changedWindows, randomWindows } from './window-generator.ts';
 
 const DAY_MS = 24 * HOUR_MS;
+const OWNERS = ['sample', 'record'] as const;
 
 export function randomPlan(random: Random): Plan {
   const count = random.int(1, 4);
@@ -42,6 +43,10 @@ function randomChannel(random: Random, id: number): PlanChannel {
     format: random.pick(['protobuf', 'json']),
     timePath: random.pick([['time'], ['head', 'time'], ['time'], []]),
     timeFormat: random.pick(['iso8601', 's', 'ms', 'us', 'ns']),
+    ...(random.chance(0.3)
+      ? { samplesPath: random.pick([['all'], ['body', 'all']]), timeOf: random.pick(OWNERS) }
+      : {}),
+    ...(random.chance(0.15) ? { framing: 'confluent', schemaIds: [3, 70_000] } : {}),
     eventIdPath: random.pick([['id'], ['head', 'id'], []]),
     metrics,
     windows: randomWindows(random),

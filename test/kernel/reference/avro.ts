@@ -73,12 +73,12 @@ function rawOf({ value }: AvroValue): Raw {
 
 /** As the reader of times wants it. */
 function nodeOf({ start, value }: AvroValue): Node {
-  const members = new Map<string, Node>();
+  const nothing = { members: new Map<string, Node>(), entries: [], elements: [] };
   if (value.kind === 'text') {
-    return { kind: 'string', start, text: '', value: value.text, members };
+    return { kind: 'string', start, text: '', value: value.text, ...nothing };
   }
   const text = value.kind === 'integer' ? String(value.integer) : '';
-  return { kind: text === '' ? 'array' : 'number', start, text, value: undefined, members };
+  return { kind: text === '' ? 'array' : 'number', start, text, value: undefined, ...nothing };
 }
 
 function keyOf(found: AvroValue | undefined): KeyField {
