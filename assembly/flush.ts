@@ -10,7 +10,7 @@ import { planChannelById, planShadowIntervalMs } from './plan';
 import { rowsFull, stageDevice, stageLedger } from './rows';
 import { Section, sectionAt } from './series';
 import { timersPending } from './timer';
-import { flushCells } from './window';
+import { flushWindows } from './window/fire';
 import { turnOf } from './work';
 
 /** Goes on at the turn's flush cursors; false when an output region is full. */
@@ -41,7 +41,7 @@ function flushDevice(slot: u32): bool {
     const device = deviceOf(slot);
     const at = sectionAt(device, turn.flushSection);
     const channel = planChannelById(control().plan, changetype<Section>(at).channel);
-    flushCells(slot, at - changetype<usize>(device), channel);
+    if (!flushWindows(slot, at - changetype<usize>(device), channel)) return false;
     turn.flushSection++;
   }
   if (rowsFull()) return false;

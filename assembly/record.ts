@@ -34,15 +34,13 @@ import {
 } from './plan';
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
-import { sectionGrowth } from './series';
-import {
-  FORMAT_SPARKPLUG, OPEN_WINDOWS_MAX, PAYLOAD_BYTES_MAX,
-} from './shared/abi';
+import { FORMAT_SPARKPLUG, PAYLOAD_BYTES_MAX } from './shared/abi';
 import { SKIP_BYTES } from './shared/control';
 import * as S from './shared/status';
 import {
   KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, recordAt, situationOf, turnOf,
 } from './work';
+import { sectionGrowth } from './window/conform';
 
 /** What `openRecord` gives. */
 export const RECORD_DONE: i32 = 0;
@@ -193,7 +191,8 @@ function roomFits(record: Record, isNew: bool): bool {
   let growth = qualityGrowth(device);
   if (record.status == S.OK) {
     const samples = decodedAt(DECODED_AT).sampleCount;
-    growth += sectionGrowth(device, record.channel, samples, OPEN_WINDOWS_MAX) + aliasGrowth();
+    const readings = decodedAt(DECODED_AT).readingCount;
+    growth += sectionGrowth(device, record.channel, samples, readings) + aliasGrowth();
     if (record.keyKind == KEY_BOOT) growth += BOOT_GROWTH;
     else if (record.keyKind == KEY_EVENT_ID) growth += ringGrowth(device, record.idBytes);
     else if (record.keyKind == KEY_CONTENT) growth += contentGrowth(device);

@@ -7,8 +7,8 @@
  * between two units of work (`rowsFull`), never in the middle of one.
  */
 import {
-  channelId, channelMetricCount, channelRetentionMs, channelTable, channelWindowCount, metricAt,
-  metricKind, metricName, metricNameBytes, windowLengthMs, windowRetentionMs, windowTable,
+  channelMetricCount, channelRetentionMs, channelTable, metricAt, metricKind, metricName,
+  metricNameBytes,
 } from './channel';
 import { Device, identityOf } from './device';
 import { clockDrift, clockOffset } from './judge/clock';
@@ -21,9 +21,7 @@ import {
   planChannelById, planDeadLetterRetentionMs, planStatusText, planTableColumnBytes,
   planTableColumnCount,
 } from './plan';
-import {
-  Accumulator, Cell, Section, accumulatorAt, latestAt, sectionAt, windowStateAt,
-} from './series';
+import { Section, latestAt, sectionAt } from './series';
 import { DEAD_LETTER_SAMPLE_BYTES, KIND_TEXT } from './shared/abi';
 import * as C from './shared/control';
 import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
@@ -148,87 +146,6 @@ export function stageSample(device: Device, channel: usize, event: i64, received
   memory.fill(row + SAMPLE_ROW_VALUES_AT, 0, <usize>metrics << 3);
   memory.copy(row + identityAt, identityOf(device), device.identityBytes);
   return row;
-}
-
-/** Row and fact of a cell; none when the plan no longer has a window of that length. */
-export function stageWindow(
-  device: Device, sectionAt: usize, stored: u32, cellAt: usize,
-): void {
-  const section = changetype<Section>(sectionAt);
-  const channel = planChannelById(control().plan, section.channel);
-  const lengthMs = windowStateAt(sectionAt, stored).lengthMs;
-  const window = plannedWindow(channel, lengthMs);
-  if (window < 0) return;
-  let present: u32 = 0;
-  for (let i: u32 = 0; i < section.metricCount; i++) {
-    if (accumulatorAt(cellAt, i).count > 0) present++;
-  }
-  const identityAt = C.WINDOW_ROW_METRICS_AT + present * C.WINDOW_METRIC_BYTES;
-  // Sealed, a row has 12 offsets, a channel name and a name per metric more than staged.
-  const table = windowTable(channel, window);
-  const row = addRow(table, identityAt + device.identityBytes, 256 + present * 65);
-  stageTable(table).elements += present;
-  const turn = turnOf();
-  const cell = changetype<Cell>(cellAt);
-  store<i64>(row, cell.start, C.WINDOW_ROW_START_AT);
-  store<u64>(row, cell.fragment, C.WINDOW_ROW_FRAGMENT_AT);
-  store<u64>(row, turn.sequence, C.WINDOW_ROW_SEQUENCE_AT);
-  store<i64>(row, section.watermark, C.WINDOW_ROW_WATERMARK_AT);
-  store<i64>(row, durable().logClock, C.WINDOW_ROW_LOG_TIME_AT);
-  store<i64>(row, lengthMs, C.WINDOW_ROW_LENGTH_AT);
-  store<u32>(row, turn.emissionOrdinal++, C.WINDOW_ROW_ORDINAL_AT);
-  store<u32>(row, cell.revision, C.WINDOW_ROW_REVISION_AT);
-  store<u32>(row, channelId(channel), C.WINDOW_ROW_CHANNEL_AT);
-  store<u32>(row, window, C.WINDOW_ROW_WINDOW_AT);
-  store<u32>(row, present, C.WINDOW_ROW_METRIC_COUNT_AT);
-  const expires = expiresAt(cell.start, windowRetentionMs(channel, window));
-  store<u32>(row, expires, C.WINDOW_ROW_EXPIRES_AT);
-  store<u32>(row, identityAt, C.WINDOW_ROW_IDENTITY_AT);
-  store<u32>(row, 0, C.WINDOW_ROW_FLAGS_AT);
-  store<i64>(row, cell.start + lengthMs, C.WINDOW_ROW_END_AT);
-  let at = row + C.WINDOW_ROW_METRICS_AT;
-  for (let i: u32 = 0; i < section.metricCount; i++) {
-    const accumulator = accumulatorAt(cellAt, i);
-    if (accumulator.count == 0) continue;
-    stageAggregate(at, i, cell.start, accumulator);
-    at += C.WINDOW_METRIC_BYTES;
-  }
-  memory.copy(row + identityAt, identityOf(device), device.identityBytes);
-  addFact(row, C.ROW_WINDOW);
-}
-
-/** Index in the plan of the window with that length, −1 when it has none. */
-function plannedWindow(channel: usize, lengthMs: i64): i32 {
-  const windows = channelWindowCount(channel);
-  for (let i: u32 = 0; i < windows; i++) {
-    if (windowLengthMs(channel, i) == lengthMs) return <i32>i;
-  }
-  return -1;
-}
-
-function stageAggregate(at: usize, ordinal: u32, start: i64, accumulator: Accumulator): void {
-  store<u64>(at, ordinal);
-  store<u64>(at, accumulator.count, 8);
-  store<f64>(at, canonical(accumulator.sum + accumulator.compensation), 16);
-  store<f64>(at, accumulator.min, 24);
-  store<f64>(at, accumulator.max, 32);
-  store<f64>(at, accumulator.first, 40);
-  store<i64>(at, start + accumulator.firstOffset, 48);
-  store<u64>(at, accumulator.firstSequence, 56);
-  store<f64>(at, accumulator.last, 64);
-  store<i64>(at, start + accumulator.lastOffset, 72);
-  store<u64>(at, accumulator.lastSequence, 80);
-  store<f64>(at, accumulator.mean, 88);
-  store<f64>(at, accumulator.m2, 96);
-  store<f64>(at, 0, 104);
-  store<f64>(at, 0, 112);
-  store<u64>(at, 0, C.WINDOW_METRIC_BINS_AT);
-}
-
-/** One bit pattern for all that is not a number, so that every build hashes and writes the same. */
-@inline
-export function canonical(value: f64): f64 {
-  return value == value ? value : reinterpret<f64>(0x7ff8000000000000);
 }
 
 /** The device's row and its shadow, with the latest values by channel and ordinal. */

@@ -27,14 +27,15 @@ import {
   SAMPLE_ROW_DEVICE_TIME_AT, SAMPLE_ROW_FLAGS_AT, SAMPLE_ROW_ORDINAL_AT, SAMPLE_ROW_PRESENCE_AT,
   SAMPLE_ROW_VALUES_AT, rowsFull, sealMore, stageSample,
 } from './rows';
-import { Section, conform, latestAt } from './series';
+import { Section, latestAt, sectionOf } from './series';
 import {
   FLAG_HISTORICAL, FLAG_LATE, FLAG_PARTLY, FLAG_SUSPECT, FLAG_TIME_CORRECTED, FLAG_TIME_RECEIVED,
   FLAG_UNJUDGED_TIME, KIND_TEXT, POLICY_ACCEPT, POLICY_CORRECT, POLICY_REJECT, SCORE_NONE,
 } from './shared/abi';
 import * as S from './shared/status';
 import { scheduleDevice } from './timer';
-import { finishFold, foldSample, moveWatermark, sectionOf } from './window';
+import { conform } from './window/conform';
+import { finishFold, foldSample, moveWatermark } from './window/fold';
 import { NO_METRIC, Record, turnOf } from './work';
 
 /** Applies the samples that are left and closes the record; false when an output region is full. */

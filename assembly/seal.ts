@@ -8,16 +8,13 @@ import {
   fill1, fill2, fill4, fillText, nextRow, put1, put4, put8, putFarTexts, putHead, putTexts,
   putVarint, putVersion,
 } from './block';
-import {
-  channelMetricCount, channelName, channelNameBytes, channelTable, metricAt, metricKind,
-  metricName, metricNameBytes,
-} from './channel';
+import { channelMetricCount, channelTable, metricAt, metricKind } from './channel';
 import {
   BLOCKS_AT, DURABLE_READINGS_AT, DURABLE_RECORDS_AT, Durable, OUTPUT_AT, OUTPUT_BYTES, control,
   durable,
 } from './memory';
 import {
-  planChannelAt, planChannelById, planChannelCount, planLogName, planLogNameBytes, planStatusText,
+  planChannelAt, planChannelCount, planLogName, planLogNameBytes, planStatusText,
   planTableColumnCount, planTableCount,
 } from './plan';
 import { putAlerts } from './judge/alert-row';
@@ -30,6 +27,7 @@ import {
   TABLE_ALERTS, TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER, TABLE_QUALITY,
 } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
+import { putWindows } from './window/block';
 import { turnOf } from './work';
 
 /** Everything staged so far becomes blocks. */
@@ -114,103 +112,6 @@ function putSamples(out: usize, list: R.StageTable, table: u32, channel: usize):
     if (kind == KIND_BOOLEAN) out = put1(out, head, field);
     else if (kind == KIND_TEXT) out = putKeptTexts(out, head, field);
     else out = put8(out, head, field);
-  }
-  return out;
-}
-
-// --- windows ----------------------------------------------------------------------------------
-@inline function metricsOf(row: usize): u32 { return load<u32>(row, C.WINDOW_ROW_METRIC_COUNT_AT); }
-
-function putWindows(out: usize, list: R.StageTable, table: u32): usize {
-  const rows = list.rows;
-  const head = list.head;
-  out = putHead(out, table, 0);
-  for (let i: u32 = 0; i < rows; i++) out = putCore(out);
-  for (let i: u32 = 0; i < 3; i++) {
-    out = putFarTexts(putHead(out, table, 1 + i), head, C.WINDOW_ROW_IDENTITY_AT, i);
-  }
-  out = putChannelNames(putHead(out, table, 4), head);
-  out = put8(putHead(out, table, 5), head, C.WINDOW_ROW_START_AT);
-  out = put8(putHead(out, table, 6), head, C.WINDOW_ROW_FRAGMENT_AT);
-  out = putHead(out, table, 7);
-  out = putVersion(out, head, C.WINDOW_ROW_SEQUENCE_AT, C.WINDOW_ROW_ORDINAL_AT);
-  out = fill1(putHead(out, table, 8), rows, 0);
-  out = putMetricNames(putEnds(putHead(out, table, 9), head), head);
-  // count, sum, min, max, first, first_time, …, mean, m2, score, integral: as staged.
-  for (let i: u32 = 0; i < 14; i++) {
-    out = putElements(putEnds(putHead(out, table, 10 + i), head), head, 8 + (<usize>i << 3));
-  }
-  for (let i: u32 = 0; i < 2; i++) {
-    out = putNoBins(putEnds(putHead(out, table, 24 + i), head), list.elements);
-  }
-  out = put4(putHead(out, table, 26), head, C.WINDOW_ROW_REVISION_AT);
-  out = put8(putHead(out, table, 27), head, C.WINDOW_ROW_WATERMARK_AT);
-  out = put8(putHead(out, table, 28), head, C.WINDOW_ROW_LOG_TIME_AT);
-  out = put8(putHead(out, table, 29), head, C.WINDOW_ROW_END_AT);
-  out = fill2(putHead(out, table, 30), rows, control().partition);
-  return put4(putHead(out, table, 31), head, C.WINDOW_ROW_EXPIRES_AT);
-}
-
-/** Ends of as many empty inner arrays. */
-function putNoBins(out: usize, elements: u32): usize {
-  memory.fill(out, 0, <usize>elements << 3);
-  return out + (<usize>elements << 3);
-}
-
-/** The job's name, 'core', as a Native string. */
-@inline
-function putCore(out: usize): usize {
-  store<u8>(out, 4);
-  store<u32>(out, 0x65726f63, 1);
-  return out + 5;
-}
-
-function putEnds(out: usize, head: usize): usize {
-  let end: u64 = 0;
-  for (let row = head; row != 0; row = nextRow(row)) {
-    end += metricsOf(row);
-    store<u64>(out, end);
-    out += 8;
-  }
-  return out;
-}
-
-function putElements(out: usize, head: usize, field: usize): usize {
-  for (let row = head; row != 0; row = nextRow(row)) {
-    const count = metricsOf(row);
-    let at = row + C.WINDOW_ROW_METRICS_AT + field;
-    for (let i: u32 = 0; i < count; i++) {
-      store<u64>(out, load<u64>(at));
-      out += 8;
-      at += C.WINDOW_METRIC_BYTES;
-    }
-  }
-  return out;
-}
-
-@inline
-function channelOf(row: usize): usize {
-  return planChannelById(control().plan, load<u32>(row, C.WINDOW_ROW_CHANNEL_AT));
-}
-
-function putChannelNames(out: usize, head: usize): usize {
-  for (let row = head; row != 0; row = nextRow(row)) {
-    const channel = channelOf(row);
-    out = fillText(out, 1, channelName(channel), channelNameBytes(channel));
-  }
-  return out;
-}
-
-function putMetricNames(out: usize, head: usize): usize {
-  for (let row = head; row != 0; row = nextRow(row)) {
-    const channel = channelOf(row);
-    const count = metricsOf(row);
-    let at = row + C.WINDOW_ROW_METRICS_AT;
-    for (let i: u32 = 0; i < count; i++) {
-      const metric = metricAt(channel, load<u32>(at));
-      out = fillText(out, 1, metricName(metric), metricNameBytes(metric));
-      at += C.WINDOW_METRIC_BYTES;
-    }
   }
   return out;
 }

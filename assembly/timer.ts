@@ -9,7 +9,7 @@ import { HEAP_BYTES, control, durable, slotAt } from './memory';
 import { planChannelById } from './plan';
 import { rowsFull } from './rows';
 import { Section, sectionAt } from './series';
-import { fireCells } from './window';
+import { fireWindows } from './window/fire';
 
 @unmanaged
 class Timer {
@@ -138,22 +138,25 @@ export function fireTimers(): bool {
     if (rowsFull()) return false;
     if (correctFirst()) continue;
     const timer = timerAt(0);
-    fireChannel(timer.slot, timer.key);
+    if (!fireChannel(timer.slot, timer.key)) return false;
   }
   return true;
 }
 
-/** Fires the first of the device's channels that has this deadline; its others follow in turn. */
-function fireChannel(slot: u32, deadline: i64): void {
+/**
+ * Fires the first of the channels that has this deadline; its others follow in turn. False:
+ * an output region is full, the rest of the channel follows when the turn goes on.
+ */
+function fireChannel(slot: u32, deadline: i64): bool {
   const device = deviceOf(slot);
   for (let i: u32 = 0; i < device.channelCount; i++) {
     const at = sectionAt(device, i);
     const section = changetype<Section>(at);
     if (section.unfired == 0 || deadlineOf(section) != deadline) continue;
-    fireCells(slot, at - changetype<usize>(device), i64.MAX_VALUE);
     touchDevice(slot);
-    return;
+    return fireWindows(slot, at - changetype<usize>(device), i64.MAX_VALUE);
   }
+  return true;
 }
 
 /**

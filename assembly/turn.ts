@@ -9,7 +9,7 @@
 import { nextSlice, openBatch } from './batch';
 import * as E from './entry';
 import { countMessage } from './ledger';
-import { control, durable } from './memory';
+import { NONE, control, durable } from './memory';
 import {
   RECORD_NO_MEMORY, RECORD_SAMPLES, clearRecord, messageHasSkip, openRecord, refuseMessage,
 } from './record';
@@ -103,6 +103,8 @@ function beginEntry(turn: Turn): i32 {
   turn.sampleOrdinal = 0;
   turn.fragmentOrdinal = 0;
   turn.recordIndex = NO_RECORD;
+  turn.hopEnd = NONE;
+  turn.hopFragment = 0;
   turn.hasSkip = messageHasSkip(turn.sequence) ? 1 : 0;
   c.sequence = turn.sequence;
   c.recordIndex = NO_RECORD;

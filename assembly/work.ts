@@ -48,6 +48,20 @@ export class Turn {
   warmed: u32;
   /** Last varint read (batch.ts). */
   varint: u64;
+  // The sample that is being folded into its windows (window/fold.ts).
+  foldPhase: u32;
+  foldSlot: u32;
+  foldOffset: usize;
+  foldSample: u32;
+  foldChannel: usize;
+  /** Next window of the section. */
+  foldWindow: u32;
+  foldEvent: i64;
+  /** Order of this fold among all: sequence << 16 | sample. */
+  foldTouch: u64;
+  /** End of the hopping window that is being emitted again, NONE = none, and its next fragment. */
+  hopEnd: i64;
+  hopFragment: u64;
 }
 
 /** A record as its batch or subject gives it, then what became of it. */

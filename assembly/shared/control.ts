@@ -83,7 +83,7 @@ export const WINDOW_ROW_FRAGMENT_AT = 24;
 export const WINDOW_ROW_SEQUENCE_AT = 32;
 export const WINDOW_ROW_WATERMARK_AT = 40;
 export const WINDOW_ROW_LOG_TIME_AT = 48;
-export const WINDOW_ROW_LENGTH_AT = 56;
+export const WINDOW_ROW_END_AT = 56;
 export const WINDOW_ROW_ORDINAL_AT = 64;
 export const WINDOW_ROW_REVISION_AT = 68;
 export const WINDOW_ROW_CHANNEL_AT = 72;
@@ -95,8 +95,7 @@ export const WINDOW_ROW_EXPIRES_AT = 84;
 export const WINDOW_ROW_IDENTITY_AT = 88;
 /** WINDOW_ROW_DELETED: a tombstone. */
 export const WINDOW_ROW_FLAGS_AT = 92;
-export const WINDOW_ROW_END_AT = 96;
-export const WINDOW_ROW_METRICS_AT = 104;
+export const WINDOW_ROW_METRICS_AT = 96;
 /**
  * Ordinal u64, count u64, sum, min, max, first, first time, first sequence, last …, mean, m2,
  * score, integral; where its bins lie from the row's start u32, and how many u32 (i32 keys, then

@@ -11,6 +11,7 @@ import type {
   DeadLetter,
   Fact,
   MetricAggregate,
+  QuantileSketch,
   ReportedValue,
   ShadowFact,
   Version,
@@ -90,16 +91,20 @@ export class OutputReader {
     const channel = this.#channel(this.#u32(row + C.WINDOW_ROW_CHANNEL_AT));
     const count = this.#u32(row + C.WINDOW_ROW_METRIC_COUNT_AT);
     const metrics = Array.from({ length: count }, (_, index) =>
-      this.#aggregate(row + C.WINDOW_ROW_METRICS_AT + index * C.WINDOW_METRIC_BYTES, channel),
+      this.#aggregate(row, index, channel),
     );
     const sequence = this.#u64(row + C.WINDOW_ROW_SEQUENCE_AT);
+    const windowStartMs = this.#i64(row + C.WINDOW_ROW_START_AT);
+    const windowEndMs = this.#i64(row + C.WINDOW_ROW_END_AT);
     return {
       kind: 'window',
       identity: this.#identity(row + this.#u32(row + C.WINDOW_ROW_IDENTITY_AT)),
       channel: channel.name,
       window: channel.windows[this.#u32(row + C.WINDOW_ROW_WINDOW_AT)]!.name,
-      windowStartMs: this.#i64(row + C.WINDOW_ROW_START_AT),
-      windowMs: this.#i64(row + C.WINDOW_ROW_LENGTH_AT),
+      windowStartMs,
+      windowEndMs,
+      windowMs: windowEndMs - windowStartMs,
+      deleted: (this.#u32(row + C.WINDOW_ROW_FLAGS_AT) & C.WINDOW_ROW_DELETED) !== 0,
       fragment: this.#u64(row + C.WINDOW_ROW_FRAGMENT_AT),
       revision: this.#u32(row + C.WINDOW_ROW_REVISION_AT),
       version: this.#version(sequence, this.#u32(row + C.WINDOW_ROW_ORDINAL_AT)),
@@ -110,7 +115,8 @@ export class OutputReader {
     };
   }
 
-  #aggregate(at: number, channel: PlanChannel): MetricAggregate {
+  #aggregate(row: number, index: number, channel: PlanChannel): MetricAggregate {
+    const at = row + C.WINDOW_ROW_METRICS_AT + index * C.WINDOW_METRIC_BYTES;
     const { name, unit } = channel.metrics[this.#u32(at)]!;
     const number = (place: number) => this.#view.getFloat64(at + place, true);
     return {
@@ -128,6 +134,19 @@ export class OutputReader {
       lastSequence: this.#u64(at + 80),
       mean: number(88),
       m2: number(96),
+      score: number(104),
+      integral: number(112),
+      sketch: this.#sketch(row, at + C.WINDOW_METRIC_BINS_AT),
+    };
+  }
+
+  #sketch(row: number, at: number): QuantileSketch | null {
+    const [first, count] = [row + this.#u32(at), this.#u32(at + 4)];
+    if (count === 0) return null;
+    const places = Array.from({ length: count }, (_, index) => first + index * 4);
+    return {
+      keys: places.map((place) => this.#view.getInt32(place, true)),
+      counts: places.map((place) => this.#u32(place + count * 4)),
     };
   }
 

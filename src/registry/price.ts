@@ -34,6 +34,8 @@ export const KERNEL_LAYOUT = {
   latestBytes: 24,
   cellBytes: 32,
   accumulatorBytes: 96,
+  /** Beside an accumulator of a count window. */
+  spanBytes: 16,
   /** Running mean and variance of a series. */
   scoreBytes: 24,
   /** The same for each hour of the week. */
@@ -45,8 +47,8 @@ export const KERNEL_LAYOUT = {
   contentBytes: 24,
   /** A bin of a quantile sketch: key and count. */
   binBytes: 8,
-  /** Head of a sketch. */
-  sketchBytes: 8,
+  /** Of a sketch without bins. */
+  sketchBytes: 2,
   /** A text of the dictionary: its place, its length and its bytes. */
   textBytes: 16,
   poolTagBytes: 8,
@@ -58,8 +60,8 @@ const INTERVALS_USUAL = 2;
 const EVENT_ID_BYTES_USUAL = 40;
 /** A full ring of ids doubles with old and new side by side, and a block does not shrink. */
 const RING_GROWTH = 1.5;
-/** The open window, and the last fired one that waits for revisions. */
-const CELLS_USUAL = 2;
+/** The open window, and between its end and the next flush point the fired one. */
+const CELLS_USUAL = 1.5;
 /** Values of a window within two powers of two, half of the bins between them. */
 const BINS_USUAL = 64;
 /** Bytes of a text value: a word or two. */
@@ -139,19 +141,24 @@ function channelPrice(channel: PlanChannel): ChannelPrice {
   const seasons = score === 'seasonal' ? layout.seasonsBytes : 0;
   const scoreBytes = score === 'none' ? 0 : metrics * (layout.scoreBytes + seasons);
   const alertBytes = channel.alerts.length * layout.alertBytes;
-  const cell = layout.cellBytes + metrics * layout.accumulatorBytes;
   const sketch = metrics * (layout.sketchBytes + BINS_USUAL * layout.binBytes);
   const sum = (bytes: (window: PlanWindow) => number) =>
     windows.reduce((total, window) => total + bytes(window), 0);
   const sketchBytes = sum((window) => (window.sketch ? cellsUsual(window) * sketch : 0));
   const bytes =
     layout.sectionBytes +
-    sum((window) => layout.windowStateBytes + cellsUsual(window) * cell) +
+    sum((window) => layout.windowStateBytes + cellsUsual(window) * cellBytes(window, metrics)) +
     metrics * layout.latestBytes +
     scoreBytes +
     alertBytes +
     sketchBytes;
   return { name, metrics, bytes, scoreBytes, alertBytes, sketchBytes };
+}
+
+function cellBytes({ kind }: PlanWindow, metrics: number): number {
+  const { accumulatorBytes, spanBytes } = KERNEL_LAYOUT;
+  const each = accumulatorBytes + (kind === 'count' ? spanBytes : 0);
+  return KERNEL_LAYOUT.cellBytes + metrics * each;
 }
 
 /** Windows that overlap share panes: what they hold together, and one that fills. */

@@ -71,8 +71,10 @@ describe('windows', function () {
   });
 
   it('fire once, are revised at flush points, and only when something came', async () => {
-    const outcome = await run(planWith(MINUTE_WINDOW), 10, 70, 'tick', 20, 30, 'tick', 'tick');
-    expect(story(outcome)).to.deep.equal(['3: 1m 0/0/0 = 1, 1', '7: 1m 0/0/1 = 3, 8']);
+    const steps = [10, 70, 20, 'tick', 30, 'tick', 'tick'] as const;
+    expect(story(await run(planWith(MINUTE_WINDOW), ...steps))).to.deep.equal([
+      ...['3: 1m 0/0/0 = 1, 1', '5: 1m 0/0/1 = 2, 4', '7: 1m 0/0/2 = 3, 8'],
+    ]);
   });
 
   it('that left memory open a fragment named after their record', async () => {

@@ -93,6 +93,8 @@ class NativeReader {
         return view.getUint32(this.take(4), true);
       case 'UInt64':
         return view.getBigUint64(this.take(8), true);
+      case 'Int32':
+        return view.getInt32(this.take(4), true);
       case 'Int64':
         return view.getBigInt64(this.take(8), true);
       case 'DateTime64':

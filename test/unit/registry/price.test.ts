@@ -7,7 +7,16 @@ import { compilePlan, KERNEL_LAYOUT, lintPlan, pricePlan } from '../../../src/re
 import { configOf, fleet } from './fixture.ts';
 
 const MIB = 2 ** 20;
-const SIZES: Record<string, number> = { u32: 4, f32: 4, u64: 8, i64: 8, f64: 8, usize: 4 };
+const SIZES: Record<string, number> = {
+  u8: 1,
+  u32: 4,
+  i32: 4,
+  f32: 4,
+  u64: 8,
+  i64: 8,
+  f64: 8,
+  usize: 4,
+};
 
 /** Bytes of an @unmanaged class of the kernel, from its source. */
 function recordBytes(file: string, name: string): number {
@@ -26,8 +35,12 @@ describe('The price of a plan', () => {
     ['sectionBytes', 'series.ts', 'Section'],
     ['windowStateBytes', 'series.ts', 'WindowState'],
     ['latestBytes', 'series.ts', 'Latest'],
-    ['cellBytes', 'series.ts', 'Cell'],
-    ['accumulatorBytes', 'series.ts', 'Accumulator'],
+    ['cellBytes', 'window/cell.ts', 'Cell'],
+    ['accumulatorBytes', 'window/accumulator.ts', 'Accumulator'],
+    ['spanBytes', 'window/accumulator.ts', 'Span'],
+    ['binBytes', 'window/sketch.ts', 'Bin'],
+    ['alertBytes', 'series.ts', 'AlertState'],
+    ['scoreBytes', 'series.ts', 'Score'],
   ];
   for (const [size, file, name] of records) {
     it(`uses the size of ${name} in assembly/${file}`, () => {
@@ -48,7 +61,7 @@ describe('The price of a plan', () => {
 
   it('grows by 24 B a metric, and 96 B a metric and open window', () => {
     assert.strictEqual(metricBytes('score: none, windows: []'), 24);
-    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * 2 * 96);
+    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * 1.5 * 96);
   });
 
   it('grows by 24 B a scored series, and 2,016 B more with hours of the week', () => {
@@ -60,11 +73,11 @@ describe('The price of a plan', () => {
     const hopping = 'score: none, windows: [{ length: 10m, every: 1m }]';
     assert.strictEqual(metricBytes(hopping), 24 + 11 * 96);
     const count = 'score: none, windows: [{ count: 100, every: 10 }]';
-    assert.strictEqual(metricBytes(count), 24 + 10 * 96);
+    assert.strictEqual(metricBytes(count), 24 + 10 * (96 + KERNEL_LAYOUT.spanBytes));
     const { binBytes, sketchBytes } = KERNEL_LAYOUT;
     assert.strictEqual(
       metricBytes('score: none, windows: [1h]'),
-      24 + 2 * (96 + sketchBytes + 64 * binBytes),
+      24 + 1.5 * (96 + sketchBytes + 64 * binBytes),
     );
   });
 
@@ -107,7 +120,7 @@ kernel: { memory: 32MiB }`);
   it('is at most 256 B a series beside open windows and sketches, for the truck fleet', () => {
     const { config } = loadConfig({ file: exampleFile('trucks') });
     const price = pricePlan(compilePlan(config, null), config.kernel.memoryBytes);
-    const windows = 10 * 2 * 2 * 96;
+    const windows = 10 * 2 * 1.5 * 96;
     const sketches = price.channels.reduce((sum, channel) => sum + channel.sketchBytes, 0);
     assert.isBelow((price.bytesPerDevice - (windows + sketches) * 1.125) / 10, 256);
     assert.strictEqual(price.devicesPerPartition, config.devices.max, 'the demo fits its memory');

@@ -1,0 +1,226 @@
+/**
+ * Cells: what a window of a channel holds of one stretch of time. They lie in the window's part of
+ * its section, ascending by (start, fragment); panes of count windows in log order:
+ *
+ *   part  ┌ Grave × graves ┬ cell ┬ cell … ┐
+ *   cell  ┌ Cell ┬ Accumulator × metrics ┬ Span × metrics (count) ┬ sketches (sketch.ts) ┐
+ *
+ * In: a section by slot and offset, because inserting moves what lies behind. Invariant: the counts
+ * of unfired and dirty cells in section and device are those of the cells' flags.
+ */
+import { deviceOf } from '../device';
+import {
+  Section, WindowState, bodyOf, insertInSection, removeInSection, sectionOf, windowStateAt,
+} from '../series';
+import { WINDOW_COUNT } from '../shared/abi';
+import { ACCUMULATOR_BYTES, Accumulator, SPAN_BYTES, Span } from './accumulator';
+import { sketchBytes, sketchHeadBytes } from './sketch';
+
+/** In WindowState.shape, above the kind. */
+export const WINDOW_SKETCHES: u32 = 8;
+const KIND_BITS: u32 = 7;
+
+/** Tumbling: no more comes in order; session: closed; pane: all windows that hold it have fired. */
+export const CELL_FIRED: u32 = 1;
+/** Changed since an emission of it, while fired; pane: while some window that holds it is. */
+export const CELL_DIRTY: u32 = 2;
+/** Its first emission has happened. */
+export const CELL_EMITTED: u32 = 4;
+
+@unmanaged
+export class Cell {
+  /** Session: its first event; pane of a count window: its least event. */
+  start: i64;
+  /** Pane of a count window: its samples so far. */
+  fragment: u64;
+  /**
+   * Order of the last fold into it: sequence << 16 | sample. Session: its last event; pane of a
+   * count window: its greatest event.
+   */
+  touch: u64;
+  revision: u32;
+  flags: u32;
+}
+export const CELL_BYTES: usize = offsetof<Cell>();
+
+/** Key of a session's row that is no more, until its tombstone is emitted. */
+@unmanaged
+export class Grave {
+  start: i64;
+  end: i64;
+  fragment: u64;
+  revision: u32;
+  zero: u32;
+}
+export const GRAVE_BYTES: usize = offsetof<Grave>();
+
+@inline
+export function kindOf(state: WindowState): u32 {
+  return <u32>state.shape & KIND_BITS;
+}
+@inline
+export function hasSketches(state: WindowState): bool {
+  return (<u32>state.shape & WINDOW_SKETCHES) != 0;
+}
+
+// --- where things lie ---------------------------------------------------------------------------
+/** Part of a window. */
+@inline
+export function partOf(section: usize, window: u32): usize {
+  let at = bodyOf(section);
+  for (let i: u32 = 0; i < window; i++) at += windowStateAt(section, i).bytes;
+  return at;
+}
+/** First cell of a window. */
+@inline
+export function cellsOf(section: usize, window: u32): usize {
+  return partOf(section, window) +
+    <usize>windowStateAt(section, window).graveCount * GRAVE_BYTES;
+}
+
+/** Of a cell without its sketches. */
+@inline
+export function plainBytes(kind: u32, metrics: u32): usize {
+  const each = kind == WINDOW_COUNT ? ACCUMULATOR_BYTES + SPAN_BYTES : ACCUMULATOR_BYTES;
+  return CELL_BYTES + <usize>metrics * each;
+}
+/** Of a new cell. */
+@inline
+export function newCellBytes(state: WindowState, metrics: u32): usize {
+  const bytes = plainBytes(kindOf(state), metrics);
+  return hasSketches(state) ? bytes + sketchHeadBytes(metrics) : bytes;
+}
+@inline
+export function cellBytes(state: WindowState, cell: usize, metrics: u32): usize {
+  const bytes = plainBytes(kindOf(state), metrics);
+  return hasSketches(state) ? bytes + sketchBytes(cell + bytes, metrics) : bytes;
+}
+/** Address of a cell, or behind the last one. */
+export function cellAt(section: usize, window: u32, index: u32): usize {
+  const state = windowStateAt(section, window);
+  const metrics = changetype<Section>(section).metricCount;
+  let at = cellsOf(section, window);
+  if (!hasSketches(state)) return at + <usize>index * plainBytes(kindOf(state), metrics);
+  for (let i: u32 = 0; i < index; i++) at += cellBytes(state, at, metrics);
+  return at;
+}
+@inline
+export function accumulatorAt(cell: usize, ordinal: u32): Accumulator {
+  return changetype<Accumulator>(cell + CELL_BYTES + <usize>ordinal * ACCUMULATOR_BYTES);
+}
+/** Only in panes of count windows, and in merged windows. */
+@inline
+export function spanAt(cell: usize, metrics: u32, ordinal: u32): Span {
+  const spans = cell + CELL_BYTES + <usize>metrics * ACCUMULATOR_BYTES;
+  return changetype<Span>(spans + <usize>ordinal * SPAN_BYTES);
+}
+/** Only of windows with sketches. */
+@inline
+export function sketchesAt(cell: usize, kind: u32, metrics: u32): usize {
+  return cell + plainBytes(kind, metrics);
+}
+
+/** Start of the window, of a length in ms, that holds the time. */
+@inline
+export function startOf(time: i64, length: u32): i64 {
+  const rest = time % <i64>length;
+  return rest < 0 ? time - rest - <i64>length : time - rest;
+}
+
+/** Number of cells that do not start after `start`. */
+export function placeOf(section: usize, window: u32, start: i64): u32 {
+  const state = windowStateAt(section, window);
+  const metrics = changetype<Section>(section).metricCount;
+  let at = cellsOf(section, window);
+  let index: u32 = 0;
+  for (; index < <u32>state.cellCount; index++) {
+    if (changetype<Cell>(at).start > start) break;
+    at += cellBytes(state, at, metrics);
+  }
+  return index;
+}
+
+// --- growth -------------------------------------------------------------------------------------
+/** Inserts zeros into a window's part; `place` is relative to the section. */
+export function insertInPart(
+  slot: u32, offset: usize, window: u32, place: usize, bytes: usize,
+): void {
+  insertInSection(slot, offset, place, bytes);
+  windowStateAt(sectionOf(slot, offset), window).bytes += <u32>bytes;
+}
+export function removeInPart(
+  slot: u32, offset: usize, window: u32, place: usize, bytes: usize,
+): void {
+  removeInSection(slot, offset, place, bytes);
+  windowStateAt(sectionOf(slot, offset), window).bytes -= <u32>bytes;
+}
+
+/** A new cell of zeros in front of the `index`-th; gives its address. */
+export function insertCell(slot: u32, offset: usize, window: u32, index: u32): usize {
+  const section = sectionOf(slot, offset);
+  const state = windowStateAt(section, window);
+  const place = cellAt(section, window, index) - section;
+  const bytes = newCellBytes(state, changetype<Section>(section).metricCount);
+  insertInPart(slot, offset, window, place, bytes);
+  const grown = windowStateAt(sectionOf(slot, offset), window);
+  grown.cellCount++;
+  grown.touched = <u8>index;
+  return sectionOf(slot, offset) + place;
+}
+
+/** Takes a cell out, emitted or not; counts of unfired and dirty cells follow. */
+export function removeCell(slot: u32, offset: usize, window: u32, index: u32): void {
+  const section = sectionOf(slot, offset);
+  const state = windowStateAt(section, window);
+  const at = cellAt(section, window, index);
+  settle(slot, offset, changetype<Cell>(at));
+  state.cellCount--;
+  // Where it was touched last a search begins; any cell will do.
+  if (<u32>state.touched > index) state.touched--;
+  else if (<u32>state.touched == index) state.touched = 0;
+  const bytes = cellBytes(state, at, changetype<Section>(section).metricCount);
+  removeInPart(slot, offset, window, at - section, bytes);
+}
+
+/** Takes a cell and remembers that it, and so all before it, were given up. */
+export function evict(slot: u32, offset: usize, window: u32, index: u32): void {
+  const section = sectionOf(slot, offset);
+  const state = windowStateAt(section, window);
+  const start = changetype<Cell>(cellAt(section, window, index)).start;
+  if (start > state.evictedMaxStart) state.evictedMaxStart = start;
+  removeCell(slot, offset, window, index);
+}
+
+/** The cell's share in the counts of unfired and dirty ones goes. */
+function settle(slot: u32, offset: usize, cell: Cell): void {
+  if ((cell.flags & CELL_FIRED) == 0) setFired(slot, offset, cell);
+  clearDirty(slot, offset, cell);
+}
+
+// --- flags --------------------------------------------------------------------------------------
+/** Counts a new cell as unfired. */
+@inline
+export function countUnfired(slot: u32, offset: usize): void {
+  changetype<Section>(sectionOf(slot, offset)).unfired++;
+  deviceOf(slot).unfired++;
+}
+@inline
+export function setFired(slot: u32, offset: usize, cell: Cell): void {
+  cell.flags |= CELL_FIRED;
+  changetype<Section>(sectionOf(slot, offset)).unfired--;
+  deviceOf(slot).unfired--;
+}
+@inline
+export function setDirty(slot: u32, offset: usize, cell: Cell): void {
+  if ((cell.flags & CELL_DIRTY) != 0) return;
+  cell.flags |= CELL_DIRTY;
+  changetype<Section>(sectionOf(slot, offset)).dirty++;
+  deviceOf(slot).dirty++;
+}
+@inline
+export function clearDirty(slot: u32, offset: usize, cell: Cell): void {
+  if ((cell.flags & CELL_DIRTY) == 0) return;
+  cell.flags &= ~CELL_DIRTY;
+  changetype<Section>(sectionOf(slot, offset)).dirty--;
+  deviceOf(slot).dirty--;
+}

@@ -1,0 +1,317 @@
+/**
+ * How a section follows the plan when a record of its channel is stored: new metrics widen it, new
+ * alerts are added, another kind of score changes the form of its series, windows that the plan no
+ * longer has are dropped and new ones begin empty (README, "Plans and windows"). Timers and flush
+ * points take a section as it is, which is why a window remembers what it is.
+ *
+ * Also how much a record may make its section grow, asked before anything is changed.
+ */
+import {
+  channelAlertCount, channelId, channelMetricCount, channelScore, channelWindowCount,
+  windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
+  windowSketches,
+} from '../channel';
+import { Device, channelsOf, deviceOf, insertBytes } from '../device';
+import { NONE } from '../memory';
+import {
+  ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
+  WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection, seasonsBytes,
+  sectionOf, seriesBytes, windowStateAt,
+} from '../series';
+import {
+  OPEN_WINDOWS_MAX, SCORE_NONE, SCORE_SEASONAL, SKETCH_BINS_MAX, WINDOW_COUNT, WINDOW_HOPPING,
+  WINDOW_SESSION,
+} from '../shared/abi';
+import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
+import {
+  CELL_BYTES, GRAVE_BYTES, WINDOW_SKETCHES, cellAt, cellBytes, hasSketches, insertInPart, kindOf,
+  newCellBytes, plainBytes, removeCell, removeInPart,
+} from './cell';
+import { BIN_BYTES, sketchBytes, sketchHeadBytes } from './sketch';
+
+// --- what a window of the plan is ---------------------------------------------------------------
+@inline
+function shapeOf(channel: usize, index: u32): u32 {
+  return windowKind(channel, index) | (windowSketches(channel, index) ? WINDOW_SKETCHES : 0);
+}
+@inline
+function lengthOf(channel: usize, index: u32): u32 {
+  return windowKind(channel, index) == WINDOW_COUNT
+    ? windowSamples(channel, index) : <u32>windowLengthMs(channel, index);
+}
+function stepOf(channel: usize, index: u32): u32 {
+  const kind = windowKind(channel, index);
+  if (kind == WINDOW_COUNT) return windowEverySamples(channel, index);
+  if (kind == WINDOW_HOPPING) return <u32>windowEveryMs(channel, index);
+  return kind == WINDOW_SESSION ? <u32>windowGapMs(channel, index) : 0;
+}
+@inline
+function isWindow(state: WindowState, channel: usize, index: u32): bool {
+  return (
+    kindOf(state) == windowKind(channel, index) &&
+    state.length == lengthOf(channel, index) && state.step == stepOf(channel, index)
+  );
+}
+
+/** Index in the plan of a window of the section, −1 when the plan has none like it. */
+export function plannedWindow(channel: usize, state: WindowState): i32 {
+  const windows = channelWindowCount(channel);
+  for (let i: u32 = 0; i < windows; i++) {
+    if (isWindow(state, channel, i)) return <i32>i;
+  }
+  return -1;
+}
+
+function follows(section: Section, channel: usize): bool {
+  if (section.metricCount < channelMetricCount(channel)) return false;
+  if (section.alertCount < channelAlertCount(channel)) return false;
+  if (section.score != channelScore(channel)) return false;
+  const windows = channelWindowCount(channel);
+  if (section.windowCount != windows) return false;
+  for (let i: u32 = 0; i < windows; i++) {
+    const state = windowStateAt(changetype<usize>(section), i);
+    if (!isWindow(state, channel, i) || <u32>state.shape != shapeOf(channel, i)) return false;
+  }
+  return true;
+}
+
+// --- growth -------------------------------------------------------------------------------------
+/**
+ * Bytes that the channel's section may need beyond what it has for a record of so many samples and
+ * readings: a cell a sample and window, a bin a reading and sketch, a tombstone a sample.
+ */
+export function sectionGrowth(
+  device: Device, channel: usize, samples: u32, readings: u32,
+): usize {
+  let growth: usize = 0;
+  const windows = channelWindowCount(channel);
+  for (let i: u32 = 0; i < windows; i++) growth += windowGrowth(channel, i, samples, readings);
+  let at: usize = 0;
+  if (device !== null) at = findSection(device, channelId(channel));
+  if (at == 0) return fixedBytes(channel) + growth;
+  const section = changetype<Section>(at);
+  return follows(section, channel) ? growth : growth + conformGrowth(section, channel);
+}
+
+function windowGrowth(channel: usize, index: u32, samples: u32, readings: u32): usize {
+  const metrics = channelMetricCount(channel);
+  const kind = windowKind(channel, index);
+  const step = stepOf(channel, index);
+  let cellsMax: u32 = OPEN_WINDOWS_MAX;
+  if (kind == WINDOW_HOPPING) cellsMax += lengthOf(channel, index) / step;
+  const cells = <usize>min(samples, cellsMax);
+  let bytes = cells * plainBytes(kind, metrics);
+  if (kind == WINDOW_SESSION) bytes += cells * GRAVE_BYTES;
+  if (!windowSketches(channel, index)) return bytes;
+  const bins = min(<u64>readings, <u64>cells * metrics * SKETCH_BINS_MAX);
+  return bytes + cells * sketchHeadBytes(metrics) + <usize>bins * BIN_BYTES;
+}
+
+/** Conforming may widen every cell and give every one sketches without bins. */
+function conformGrowth(section: Section, channel: usize): usize {
+  const metrics = channelMetricCount(channel);
+  let cells: usize = 0;
+  for (let i: u32 = 0; i < section.windowCount; i++) {
+    cells += windowStateAt(changetype<usize>(section), i).cellCount;
+  }
+  const widest = plainBytes(WINDOW_COUNT, metrics) + sketchHeadBytes(metrics);
+  return fixedBytes(channel) + cells * widest;
+}
+
+/** Of a new section: all but cells. */
+function fixedBytes(channel: usize): usize {
+  const metrics = channelMetricCount(channel);
+  const score = channelScore(channel);
+  return (
+    SECTION_BYTES +
+    <usize>channelWindowCount(channel) * WINDOW_STATE_BYTES +
+    <usize>channelAlertCount(channel) * ALERT_STATE_BYTES +
+    <usize>metrics * seriesBytes(score) + seasonsBytes(score, metrics)
+  );
+}
+
+// --- conform ------------------------------------------------------------------------------------
+/** The channel's section as the plan wants it, made or changed where needed; gives its offset. */
+export function conform(slot: u32, channel: usize): usize {
+  const device = deviceOf(slot);
+  const at = findSection(device, channelId(channel));
+  if (at == 0) return addSection(slot, channel);
+  const offset = at - changetype<usize>(device);
+  if (!follows(changetype<Section>(at), channel)) {
+    widen(slot, offset, channelMetricCount(channel));
+    matchScore(slot, offset, channelScore(channel));
+    addAlerts(slot, offset, channelAlertCount(channel));
+    matchWindows(slot, offset, channel);
+  }
+  return offset;
+}
+
+function addSection(slot: u32, channel: usize): usize {
+  let device = deviceOf(slot);
+  const id = channelId(channel);
+  let at = channelsOf(device);
+  for (let i: u32 = 0; i < device.channelCount && changetype<Section>(at).channel < id; i++) {
+    at += load<u32>(at);
+  }
+  const offset = at - changetype<usize>(device);
+  const metrics = channelMetricCount(channel);
+  const windows = channelWindowCount(channel);
+  const bytes = fixedBytes(channel);
+  insertBytes(slot, offset, bytes);
+  device = deviceOf(slot);
+  device.channelCount++;
+  const made = changetype<usize>(device) + offset;
+  const section = changetype<Section>(made);
+  section.bytes = <u32>bytes;
+  section.channel = id;
+  section.windowCount = windows;
+  section.metricCount = metrics;
+  section.alertCount = channelAlertCount(channel);
+  section.score = channelScore(channel);
+  section.watermark = NONE;
+  section.maxEvent = NONE;
+  section.lastLate = NONE;
+  for (let i: u32 = 0; i < windows; i++) clearWindow(made, i, channel, i);
+  for (let i: u32 = 0; i < metrics; i++) latestAt(made, i).eventTime = NONE;
+  return offset;
+}
+
+function clearWindow(section: usize, window: u32, channel: usize, planned: u32): void {
+  const state = windowStateAt(section, window);
+  state.length = lengthOf(channel, planned);
+  state.step = stepOf(channel, planned);
+  state.shape = <u8>shapeOf(channel, planned);
+  state.evictedMaxStart = NONE;
+  state.firedThrough = NONE;
+}
+
+/** Gives every cell and all series room for more metrics; from the back, so that places hold. */
+function widen(slot: u32, offset: usize, metrics: u32): void {
+  const section = sectionOf(slot, offset);
+  const head = changetype<Section>(section);
+  const old = head.metricCount;
+  if (metrics <= old) return;
+  const score = head.score;
+  for (let window = head.windowCount; window > 0; window--) {
+    for (let i = <u32>windowStateAt(section, window - 1).cellCount; i > 0; i--) {
+      widenCell(slot, offset, window - 1, i - 1, metrics);
+    }
+  }
+  const body = bodyOf(sectionOf(slot, offset)) - sectionOf(slot, offset);
+  insertInSection(slot, offset, body, seasonsBytes(score, metrics - old));
+  const series = body - seasonsBytes(score, old);
+  insertInSection(slot, offset, series, <usize>(metrics - old) * seriesBytes(score));
+  const wide = sectionOf(slot, offset);
+  changetype<Section>(wide).metricCount = metrics;
+  for (let i = old; i < metrics; i++) latestAt(wide, i).eventTime = NONE;
+}
+
+/** Sketches, spans, accumulators: room behind the old ones. Cells in front are not yet wide. */
+function widenCell(slot: u32, offset: usize, window: u32, index: u32, metrics: u32): void {
+  const section = sectionOf(slot, offset);
+  const state = windowStateAt(section, window);
+  const old = changetype<Section>(section).metricCount;
+  const more = <usize>(metrics - old);
+  const cell = cellAt(section, window, index) - section;
+  const plain = plainBytes(kindOf(state), old);
+  if (hasSketches(state)) {
+    const heads = cell + plain + sketchHeadBytes(old);
+    insertInPart(slot, offset, window, heads, sketchHeadBytes(metrics) - sketchHeadBytes(old));
+  }
+  if (kindOf(windowStateAt(sectionOf(slot, offset), window)) == WINDOW_COUNT) {
+    insertInPart(slot, offset, window, cell + plain, more * SPAN_BYTES);
+  }
+  const accumulators = cell + CELL_BYTES + <usize>old * ACCUMULATOR_BYTES;
+  insertInPart(slot, offset, window, accumulators, more * ACCUMULATOR_BYTES);
+}
+
+/** Gives series and seasons the form of the plan's kind of score; what no longer fits goes. */
+function matchScore(slot: u32, offset: usize, score: u32): void {
+  const at = sectionOf(slot, offset);
+  const section = changetype<Section>(at);
+  const metrics = section.metricCount;
+  const old = section.score;
+  if (old == score) return;
+  const body = bodyOf(at) - at;
+  const seasons = seasonsBytes(old, metrics);
+  const first = changetype<usize>(latestAt(at, 0)) - at;
+  if (seasons > 0) removeInSection(slot, offset, body - seasons, seasons);
+  insertInSection(slot, offset, body - seasons, seasonsBytes(score, metrics));
+  // From the back, so that places in front hold.
+  for (let i = metrics; i > 0; i--) {
+    const place = first + <usize>(i - 1) * seriesBytes(old) + LATEST_BYTES;
+    if (old == SCORE_NONE) insertInSection(slot, offset, place, SCORE_BYTES);
+    if (score == SCORE_NONE) removeInSection(slot, offset, place, SCORE_BYTES);
+  }
+  changetype<Section>(sectionOf(slot, offset)).score = score;
+}
+
+/** Alerts are never taken away: a retired one keeps its state. */
+function addAlerts(slot: u32, offset: usize, alerts: u32): void {
+  const at = sectionOf(slot, offset);
+  const old = changetype<Section>(at).alertCount;
+  if (alerts <= old) return;
+  const place = changetype<usize>(latestAt(at, 0)) - at;
+  insertInSection(slot, offset, place, <usize>(alerts - old) * ALERT_STATE_BYTES);
+  changetype<Section>(sectionOf(slot, offset)).alertCount = alerts;
+}
+
+// --- windows ------------------------------------------------------------------------------------
+/** Makes the windows those of the plan, in its order: kept, dropped, or added empty. */
+function matchWindows(slot: u32, offset: usize, channel: usize): void {
+  const wanted = channelWindowCount(channel);
+  for (let i: u32 = 0; i < wanted; i++) {
+    // Whatever stands before the window wanted here has no place in the plan's order: it goes.
+    while (windowFrom(slot, offset, i, channel) > <i32>i) dropWindow(slot, offset, i);
+    if (windowFrom(slot, offset, i, channel) == <i32>i) {
+      matchSketches(slot, offset, i, (shapeOf(channel, i) & WINDOW_SKETCHES) != 0);
+      continue;
+    }
+    const place = SECTION_BYTES + <usize>i * WINDOW_STATE_BYTES;
+    insertInSection(slot, offset, place, WINDOW_STATE_BYTES);
+    const section = sectionOf(slot, offset);
+    changetype<Section>(section).windowCount++;
+    clearWindow(section, i, channel, i);
+  }
+  while (changetype<Section>(sectionOf(slot, offset)).windowCount > wanted) {
+    dropWindow(slot, offset, wanted);
+  }
+}
+
+/** Index ≥ `planned` of the window that the plan has at `planned`, −1 when there is none. */
+function windowFrom(slot: u32, offset: usize, planned: u32, channel: usize): i32 {
+  const section = sectionOf(slot, offset);
+  const count = changetype<Section>(section).windowCount;
+  for (let i = planned; i < count; i++) {
+    if (isWindow(windowStateAt(section, i), channel, planned)) return <i32>i;
+  }
+  return -1;
+}
+
+function dropWindow(slot: u32, offset: usize, window: u32): void {
+  const count = <u32>windowStateAt(sectionOf(slot, offset), window).cellCount;
+  for (let i: u32 = 0; i < count; i++) removeCell(slot, offset, window, 0);
+  const at = sectionOf(slot, offset);
+  const graves = windowStateAt(at, window).bytes;
+  if (graves > 0) removeInPart(slot, offset, window, cellAt(at, window, 0) - graves - at, graves);
+  changetype<Section>(sectionOf(slot, offset)).windowCount--;
+  const place = SECTION_BYTES + <usize>window * WINDOW_STATE_BYTES;
+  removeInSection(slot, offset, place, WINDOW_STATE_BYTES);
+}
+
+/** Gives every cell of a window sketches without bins, or takes what it has. */
+function matchSketches(slot: u32, offset: usize, window: u32, wanted: bool): void {
+  const section = sectionOf(slot, offset);
+  const state = windowStateAt(section, window);
+  if (hasSketches(state) == wanted) return;
+  const metrics = changetype<Section>(section).metricCount;
+  const plain = plainBytes(kindOf(state), metrics);
+  for (let i = <u32>state.cellCount; i > 0; i--) {
+    const at = sectionOf(slot, offset);
+    const tail = cellAt(at, window, i - 1) + plain;
+    if (wanted) insertInPart(slot, offset, window, tail - at, sketchHeadBytes(metrics));
+    else removeInPart(slot, offset, window, tail - at, sketchBytes(tail, metrics));
+  }
+  const changed = windowStateAt(sectionOf(slot, offset), window);
+  changed.shape = <u8>(kindOf(changed) | (wanted ? WINDOW_SKETCHES : 0));
+}

@@ -1,0 +1,233 @@
+/**
+ * A stored sample into every window of its channel, then the watermark and what it passed. In: the
+ * section by slot and offset, the sample's place in the decoded record, its event time. Out: folded
+ * cells, staged rows. Where an output region is full the turn stops between two rows, and
+ * `finishFold` goes on there.
+ *
+ * The ordinary case comes first: the cell that was folded into last is the one again.
+ */
+import { channelOutOfOrderMs } from '../channel';
+import { Reading, Sample, readingAt, sampleAt } from '../decoded';
+import { DECODED_AT, readingScoreAt } from '../memory';
+import { Section, WindowState, sectionOf, windowStateAt } from '../series';
+import {
+  KIND_BOOLEAN, KIND_INTEGER, KIND_TEXT, SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION,
+  WINDOW_TUMBLING,
+} from '../shared/abi';
+import { OK } from '../shared/status';
+import { scheduleDevice } from '../timer';
+import { Turn, turnOf } from '../work';
+import { fold, foldSpan } from './accumulator';
+import {
+  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, plainBytes, sketchesAt,
+  spanAt,
+} from './cell';
+import { countPane, countSample } from './count';
+import { fireWindows, isDue } from './fire';
+import { hoppingPane, isOpenPane, touchPane } from './hop';
+import { joinSessions, sessionCell } from './session';
+import { Bin, addBins, binAt, binCount, binsOf, countInBin, keyOf, placeOfKey } from './sketch';
+import { touchFired, tumblingCell } from './tumble';
+
+/** Turn.foldPhase */
+const FOLD_DONE: u32 = 0;
+const FOLD_WINDOWS: u32 = 1;
+const FOLD_FIRING: u32 = 2;
+
+/** Folds the accepted readings of a sample; what a full region keeps back, `finishFold` does. */
+export function foldSample(slot: u32, offset: usize, sampleIndex: u32, event: i64): void {
+  const turn = turnOf();
+  turn.foldPhase = FOLD_WINDOWS;
+  turn.foldSlot = slot;
+  turn.foldOffset = offset;
+  turn.foldSample = sampleIndex;
+  turn.foldEvent = event;
+  turn.foldTouch = (turn.sequence << 16) | turn.sampleOrdinal;
+  turn.foldWindow = 0;
+  foldWindows(turn);
+}
+
+/** Moves the watermark after a stored sample and fires what it passed. */
+export function moveWatermark(slot: u32, offset: usize, channel: usize, event: i64): void {
+  const turn = turnOf();
+  turn.foldChannel = channel;
+  if (turn.foldPhase == FOLD_DONE) passWatermark(turn);
+}
+
+/** Goes on with a fold that a full output region stopped; false when it is full again. */
+@inline
+export function finishFold(): bool {
+  return turnOf().foldPhase == FOLD_DONE || continueFold();
+}
+
+function continueFold(): bool {
+  const turn = turnOf();
+  if (turn.foldPhase == FOLD_WINDOWS) {
+    if (!foldWindows(turn)) return false;
+    passWatermark(turn);
+  } else {
+    fire(turn);
+  }
+  if (turn.foldPhase != FOLD_DONE) return false;
+  scheduleDevice(turn.foldSlot);
+  return true;
+}
+
+function passWatermark(turn: Turn): void {
+  const at = sectionOf(turn.foldSlot, turn.foldOffset);
+  const section = changetype<Section>(at);
+  if (turn.foldEvent > section.maxEvent) section.maxEvent = turn.foldEvent;
+  const bound =
+    min(section.maxEvent, turn.stampMs) - channelOutOfOrderMs(turn.foldChannel) - 1;
+  if (bound > section.watermark) section.watermark = bound;
+  if (isDue(at, section.watermark)) fire(turn);
+}
+
+function fire(turn: Turn): void {
+  const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
+  const isDone = fireWindows(turn.foldSlot, turn.foldOffset, section.watermark);
+  turn.foldPhase = isDone ? FOLD_DONE : FOLD_FIRING;
+}
+
+// --- windows ------------------------------------------------------------------------------------
+/** From the turn's cursor on; false: a row is due and an output region is full. */
+function foldWindows(turn: Turn): bool {
+  const slot = turn.foldSlot;
+  const offset = turn.foldOffset;
+  let section = sectionOf(slot, offset);
+  const windows = changetype<Section>(section).windowCount;
+  let part = partOf(section, turn.foldWindow);
+  for (let window = turn.foldWindow; window < windows; window++) {
+    let cell = touchedCell(section, window, part, turn.foldEvent);
+    if (cell == 0) {
+      turn.foldWindow = window;
+      cell = findCell(slot, offset, window, turn.foldEvent);
+      if (cell == 0) return false;
+    }
+    section = foldCell(turn, window, cell);
+    part = partOf(section, window + 1);
+  }
+  turn.foldPhase = FOLD_DONE;
+  return true;
+}
+
+/** The cell folded into last, when the event belongs there too; 0 = look for it. */
+@inline
+function touchedCell(section: usize, window: u32, part: usize, event: i64): usize {
+  const state = windowStateAt(section, window);
+  if (state.touched >= state.cellCount || kindOf(state) > <u32>WINDOW_HOPPING) return 0;
+  let at = part;
+  if (hasSketches(state)) at = cellAt(section, window, state.touched);
+  else {
+    const metrics = changetype<Section>(section).metricCount;
+    at += <usize>state.touched * plainBytes(WINDOW_TUMBLING, metrics);
+  }
+  const cell = changetype<Cell>(at);
+  const isHop = kindOf(state) == WINDOW_HOPPING;
+  const length = isHop ? state.step : state.length;
+  if (<u64>(event - cell.start) >= <u64>length) return 0;
+  return isHop && !isOpenPane(state, cell) ? 0 : at;
+}
+
+function findCell(slot: u32, offset: usize, window: u32, event: i64): usize {
+  switch (kindOf(windowStateAt(sectionOf(slot, offset), window))) {
+    case WINDOW_TUMBLING: return tumblingCell(slot, offset, window, event);
+    case WINDOW_HOPPING: return hoppingPane(slot, offset, window, event);
+    case WINDOW_SESSION: return sessionCell(slot, offset, window, event);
+    default: return countPane(slot, offset, window, event);
+  }
+}
+
+/** Gives the section's address, since new bins may have moved it. */
+@inline
+function foldCell(turn: Turn, window: u32, at: usize): usize {
+  const slot = turn.foldSlot;
+  const offset = turn.foldOffset;
+  const state = windowStateAt(sectionOf(slot, offset), window);
+  const kind = kindOf(state);
+  const sample = sampleAt(DECODED_AT, turn.foldSample);
+  const cell = changetype<Cell>(at);
+  if (kind == WINDOW_COUNT) {
+    foldSpans(turn, sample, at);
+  } else {
+    if (kind != WINDOW_SESSION) cell.touch = turn.foldTouch;
+    if (kind == WINDOW_HOPPING) touchPane(slot, offset, window, cell);
+    else touchFired(slot, offset, cell);
+    foldReadings(turn, sample, at, <u32>(turn.foldEvent - cell.start));
+  }
+  if (hasSketches(state)) countInSketches(turn, sample, window, at - sectionOf(slot, offset));
+  if (kind == WINDOW_COUNT) countSample(slot, offset, window, turn.foldEvent);
+  if (kind == WINDOW_SESSION) joinSessions(slot, offset, window);
+  return sectionOf(slot, offset);
+}
+
+// --- readings -----------------------------------------------------------------------------------
+@inline
+function isFolded(reading: Reading): bool {
+  return reading.status == OK && reading.kind != KIND_TEXT;
+}
+
+@inline
+function valueOf(kind: u32, bits: u64): f64 {
+  if (kind == KIND_INTEGER) return <f64>(<i64>bits);
+  return kind == KIND_BOOLEAN ? <f64>bits : reinterpret<f64>(bits);
+}
+
+@inline
+function scoreOf(turn: Turn, index: u32): f32 {
+  const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
+  return section.score == SCORE_NONE ? 0 : load<f32>(readingScoreAt(index));
+}
+
+function foldReadings(turn: Turn, sample: Sample, cell: usize, at: u32): void {
+  const first = sample.readingFirst;
+  const end = first + sample.readingCount;
+  const sequence = turn.sequence;
+  for (let i = first; i < end; i++) {
+    const reading = readingAt(DECODED_AT, i);
+    if (!isFolded(reading)) continue;
+    const value = valueOf(reading.kind, reading.bits);
+    fold(accumulatorAt(cell, reading.ordinal), value, at, sequence, scoreOf(turn, i));
+  }
+}
+
+function foldSpans(turn: Turn, sample: Sample, cell: usize): void {
+  const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
+  const metrics = section.metricCount;
+  const end = sample.readingFirst + sample.readingCount;
+  for (let i = sample.readingFirst; i < end; i++) {
+    const reading = readingAt(DECODED_AT, i);
+    if (!isFolded(reading)) continue;
+    foldSpan(
+      accumulatorAt(cell, reading.ordinal), spanAt(cell, metrics, reading.ordinal),
+      valueOf(reading.kind, reading.bits), turn.foldEvent, turn.sequence, scoreOf(turn, i),
+    );
+  }
+}
+
+/** `place` is that of the cell in its section. */
+function countInSketches(turn: Turn, sample: Sample, window: u32, place: usize): void {
+  const end = sample.readingFirst + sample.readingCount;
+  for (let i = sample.readingFirst; i < end; i++) {
+    const reading = readingAt(DECODED_AT, i);
+    if (!isFolded(reading)) continue;
+    countInSketch(turn, window, place, reading.ordinal, keyOf(valueOf(reading.kind, reading.bits)));
+  }
+}
+
+function countInSketch(turn: Turn, window: u32, place: usize, ordinal: u32, key: i32): void {
+  const section = sectionOf(turn.foldSlot, turn.foldOffset);
+  const metrics = changetype<Section>(section).metricCount;
+  const kind = kindOf(windowStateAt(section, window));
+  const sketches = sketchesAt(section + place, kind, metrics);
+  const bins = binsOf(sketches, metrics, ordinal);
+  const count = binCount(sketches, ordinal);
+  const index = placeOfKey(bins, count, key);
+  if (countInBin(bins, count, index, key)) return;
+  addBins(sketches, ordinal, 1);
+  const bin = changetype<usize>(binAt(bins, index)) - section;
+  insertInPart(turn.foldSlot, turn.foldOffset, window, bin, offsetof<Bin>());
+  const made = changetype<Bin>(sectionOf(turn.foldSlot, turn.foldOffset) + bin);
+  made.key = key;
+  made.count = 1;
+}
