@@ -19,7 +19,7 @@ const SAMPLES_PER_RECORD = 64;
 const KEYS = SKETCH_BINS_MAX + 64;
 
 /** A value in the middle of the bin with that key. */
-function valueOf(key: number): number {
+function middleOf(key: number): number {
   const bits = (BigInt(key) << BigInt(SKETCH_SHIFT)) | (1n << BigInt(SKETCH_SHIFT - 1));
   return new Float64Array(new BigInt64Array([bits]).buffer)[0]!;
 }
@@ -38,7 +38,7 @@ describe('the largest windows', function () {
     const timeMs = log.nowMs;
     for (let first = 0; first < KEYS; first += SAMPLES_PER_RECORD) {
       const samples = Array.from({ length: SAMPLES_PER_RECORD }, (_, index) => {
-        const number = valueOf(65_000 + first + index);
+        const number = middleOf(65_000 + first + index);
         return { timeMs, readings: metrics.map((_, ordinal) => ({ metric: ordinal + 1, number })) };
       });
       log.at(log.nowMs + 1);
