@@ -61,6 +61,12 @@ export class Decoding {
   program: usize;
   sample: usize;
   blockEnd: usize;
+  /** CBOR: of the head just read; the string and the SenML label last read. */
+  major: u32;
+  info: u32;
+  stringAt: usize;
+  stringBytes: u32;
+  field: u32;
   /** The record's time, for all its samples, and where it is said; 0 = nowhere. */
   recordTimeAt: usize;
   recordTimeMs: i64;

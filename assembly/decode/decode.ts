@@ -7,12 +7,14 @@ import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import {
-  FORMAT_AVRO, FORMAT_JSON, FORMAT_SENML_JSON, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
+  FORMAT_AVRO, FORMAT_JSON, FORMAT_SENML_CBOR, FORMAT_SENML_JSON, FRAMING_CONFLUENT,
+  PAYLOAD_BYTES_MAX,
 } from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
 } from '../shared/status';
 import { decodeAvro } from './avro/avro';
+import { decodeSenmlCbor } from './cbor/senml-cbor';
 import { takePrefix } from './confluent';
 import { decodeJson } from './json';
 import { decodeProtobuf } from './protobuf';
@@ -47,6 +49,7 @@ function decodeFormat(d: Decoding): bool {
     case FORMAT_JSON: return decodeJson(d);
     case FORMAT_SENML_JSON: return decodeSenmlJson(d);
     case FORMAT_AVRO: return decodeAvro(d);
+    case FORMAT_SENML_CBOR: return decodeSenmlCbor(d);
     default: return decodeProtobuf(d);
   }
 }

@@ -2,6 +2,7 @@
 import avro, { type Type, type types } from 'avsc';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { OK, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN } from '../../assembly/shared/status.ts';
 import type { PlanChannel } from '../../src/model/plan.ts';
 import { compileAvroSchema } from '../../src/registry/schema/avro-schema.ts';
 import { avroChannel, type Json, Payloads, Schemas, varint } from './avro-generator.ts';
@@ -10,9 +11,9 @@ import { channelOf } from './plan-sample.ts';
 import { Random } from './random.ts';
 import { type AvroValue, readAvro } from './reference/avro-reader.ts';
 
-const SCHEMAS = 700;
+const SCHEMAS = 640;
 const PAYLOADS_PER_SCHEMA = 16;
-const MUTATIONS_PER_PAYLOAD = 4;
+const MUTATIONS_PER_PAYLOAD = 2;
 
 /** Longs exactly, and unions by their branch. */
 const long = avro.types.LongType.__with({
@@ -171,6 +172,61 @@ describe('Avro in the kernel', function () {
       }),
       { seed: SEED, numRuns: 200 },
     );
+  });
+
+  const LIST = {
+    type: 'record',
+    name: 'List',
+    fields: [
+      { name: 'value', type: 'double' },
+      { name: 'nothing', type: { type: 'array', items: 'null' } },
+      { name: 'next', type: ['null', 'List'] },
+    ],
+  };
+  const ONE = { format: 'avro', timePath: [], eventIdPath: [] } as const;
+  const link = Buffer.concat([Buffer.alloc(8), Buffer.of(0)]);
+
+  it('refuses an array inside 32 records', () => {
+    const channel = compiled(LIST, channelOf(1, 'avro', ONE));
+    oracle.use(channel);
+    const listOf = (links: number) =>
+      Buffer.concat([
+        ...Array(links).fill(Buffer.concat([link, Buffer.of(2)])),
+        link,
+        Buffer.of(0),
+      ]);
+    for (const links of [30, 31, 32, 6_000]) oracle.check(listOf(links));
+    expect(oracle.probe.decode(listOf(30))).to.include({ status: OK });
+    expect(oracle.probe.decode(listOf(31))).to.include({ status: PAYLOAD_TOO_DEEP, offset: 318 });
+  });
+
+  it('passes at once over any number of items that take no bytes', () => {
+    oracle.use(compiled(LIST, channelOf(1, 'avro', ONE)));
+    const after = (block: number[]) => Buffer.from([...Buffer.alloc(8), ...block, 0, 0]);
+    for (const count of [2n ** 63n - 1n, -(2n ** 63n), -1n]) {
+      oracle.check(after([...varint(count), ...(count < 0n ? [0] : [])]));
+      oracle.check(after([...varint(count), 2]));
+    }
+    const many = Array.from({ length: 6_000 }, () => varint(2n ** 63n - 1n)).flat();
+    oracle.check(after(many));
+    expect(oracle.probe.decode(after(many))).to.include({ status: OK });
+  });
+
+  it('reads behind the prefix of Confluent, and refuses ids that the channel does not list', () => {
+    oracle.use({
+      ...compiled(LIST, channelOf(1, 'avro', ONE)),
+      ...{ framing: 'confluent', schemaIds: [7, 70_000] },
+    });
+    const body = Buffer.concat([link, Buffer.of(0)]);
+    for (const id of [7, 70_000, 0, 8]) {
+      const prefix = Buffer.from([0, ...Buffer.from(id.toString(16).padStart(8, '0'), 'hex')]);
+      const whole = Buffer.concat([prefix, body]);
+      for (let end = 0; end <= whole.length; end++) oracle.check(whole.subarray(0, end));
+      oracle.check(Buffer.concat([Buffer.of(1), whole.subarray(1)]));
+      expect(oracle.probe.decode(whole).status).to.equal(
+        id === 7 || id === 70_000 ? OK : SCHEMA_UNKNOWN,
+      );
+    }
   });
 
   it('saw every status that such a payload can have', () => {

@@ -21,6 +21,7 @@ import { TooDeep } from './json.ts';
 import { decodeJson } from './json-payload.ts';
 import { bootKey, idKey, type KeyField } from './key.ts';
 import * as wire from './protobuf.ts';
+import { decodeSenmlCbor } from './senml-cbor.ts';
 import { decodeSenmlJson } from './senml-json.ts';
 import { inTimeRange } from './time.ts';
 import { type Judged, judgeValue, type Raw } from './validate.ts';
@@ -107,6 +108,8 @@ function decodeFormat(payload: Uint8Array, channel: PlanChannel, situation: Situ
       return finish(null, decodeSenmlJson(payload, channel, situation));
     case 'avro':
       return decodeAvro(payload, channel);
+    case 'senml-cbor':
+      return finish(null, decodeSenmlCbor(payload, channel, situation));
     default:
       return decodeProtobuf(payload, channel);
   }
