@@ -2,7 +2,9 @@
  * What can be attacked: a plan per format, inputs to begin with, and words at which the format
  * turns. In: nothing. Out: targets by name.
  */
+import avro from 'avsc';
 import type { Plan, PlanChannel } from '../../src/model/plan.ts';
+import { compileAvroSchema } from '../../src/registry/schema/avro-schema.ts';
 import { channelOf, metricOf, planOf } from '../kernel/plan-sample.ts';
 import { encodeTelemetry } from '../kernel/telemetry.ts';
 
@@ -39,6 +41,63 @@ const planWith = (given: Partial<PlanChannel>): Plan =>
   planOf([channelOf(0, 'c', { metrics: METRICS, ...given })]);
 
 const NUMBERS = text('1e400', '-0', '9007199254740993', '0.1', '1E-7', '12345678901234567890');
+/** Every type, a union, a recursion, blocks of arrays and maps. */
+const AVRO_SCHEMA = JSON.stringify({
+  type: 'record',
+  name: 'Pack',
+  fields: [
+    { name: 'id', type: ['null', 'string'] },
+    { name: 'skipped', type: { type: 'map', values: { type: 'array', items: 'bytes' } } },
+    {
+      name: 'tree',
+      type: [
+        'null',
+        { type: 'record', name: 'Tree', fields: [{ name: 'of', type: ['null', 'Tree'] }] },
+      ],
+    },
+    { name: 'size', type: { type: 'fixed', name: 'Size', size: 3 } },
+    {
+      name: 'data',
+      type: {
+        type: 'array',
+        items: {
+          type: 'record',
+          name: 'Sample',
+          fields: [
+            { name: 'time', type: { type: 'long', logicalType: 'timestamp-millis' } },
+            { name: 'value', type: ['null', 'double'] },
+            { name: 'count', type: 'int' },
+            { name: 'on', type: 'boolean' },
+            { name: 'mode', type: { type: 'enum', name: 'Mode', symbols: ['auto', 'off'] } },
+            { name: 'note', type: 'string' },
+            {
+              name: 'a',
+              type: {
+                type: 'record',
+                name: 'A',
+                fields: [{ name: 'b', type: { type: 'map', values: 'float' } }],
+              },
+            },
+          ],
+        },
+      },
+    },
+  ],
+});
+const AVRO_TYPE = avro.Type.forSchema(JSON.parse(AVRO_SCHEMA));
+const AVRO_VALUE = {
+  id: 'x',
+  skipped: { k: [Buffer.from('ab')] },
+  tree: { of: null },
+  size: Buffer.from('abc'),
+  data: [
+    {
+      ...{ time: 1_790_000_000_000, value: 1.5, count: 3, on: true, mode: 'auto' },
+      ...{ note: 'caf\u00e9', a: { b: { c: 2.5 } } },
+    },
+  ],
+};
+
 const JSON_WORDS = text(
   ...['"value":', '"count":', '"on":true', '"mode":"auto"', '"note":"', '"a":{"b":{"c":1}}'],
   ...['"time":', '"id":"x"', '\\u0061', '\\ud800', '\\udc00', '\\n', '"', '{', '}', '[', ']', ','],
@@ -113,4 +172,31 @@ export const TARGETS: readonly Target[] = [
     kinds: NO_KIND,
     aliases: NO_ALIASES,
   },
+  {
+    name: 'avro',
+    plan: avroPlan,
+    seeds: () => [AVRO_TYPE.toBuffer(AVRO_VALUE)],
+    words: text(
+      '\x00',
+      '\x01',
+      '\x02',
+      '\x03',
+      '\x0a',
+      '\xff\xff\xff\xff\x0f',
+      '\x08auto',
+      '\x80\x01',
+    ),
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
 ];
+
+function avroPlan(): Plan {
+  const use = {
+    ...{ format: 'avro' as const, samplesPath: ['data'], timeOf: 'sample' as const },
+    ...{ timePath: ['time'], timeFormat: 'ms' as const, eventIdPath: ['id'], metrics: METRICS },
+  };
+  const compiled = compileAvroSchema({ text: AVRO_SCHEMA, file: 'fuzz.avsc' }, use);
+  if ('schema' in compiled) return planWith({ ...use, schema: compiled.schema });
+  throw new Error(compiled.problems.map(({ what }) => what).join('; '));
+}
