@@ -27,7 +27,7 @@ import {
   SAMPLE_ROW_DEVICE_TIME_AT, SAMPLE_ROW_FLAGS_AT, SAMPLE_ROW_ORDINAL_AT, SAMPLE_ROW_PRESENCE_AT,
   SAMPLE_ROW_VALUES_AT, rowsFull, sealMore, stageSample,
 } from './rows';
-import { Section, latestAt, sectionOf } from './series';
+import { Latest, Section, latestAt, sectionOf } from './series';
 import {
   FLAG_HISTORICAL, FLAG_LATE, FLAG_PARTLY, FLAG_SUSPECT, FLAG_TIME_CORRECTED, FLAG_TIME_RECEIVED,
   FLAG_UNJUDGED_TIME, KIND_TEXT, POLICY_ACCEPT, POLICY_CORRECT, POLICY_REJECT, SCORE_NONE,
@@ -207,11 +207,14 @@ function watchReadings(
 
 /** The accepted readings that are current become the latest. */
 function moveLatest(section: usize, sample: Sample, event: i64): void {
+  const first = changetype<usize>(latestAt(section, 0));
+  const stride = changetype<usize>(latestAt(section, 1)) - first;
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading = readingAt(DECODED_AT, sample.readingFirst + i);
     if (reading.status != S.OK) continue;
-    const latest = latestAt(section, reading.ordinal);
-    if (latest.eventTime != NONE && event < latest.eventTime) continue;
+    const latest = changetype<Latest>(first + <usize>reading.ordinal * stride);
+    // NONE is less than every time.
+    if (event < latest.eventTime) continue;
     if (latest.eventTime == NONE || latest.bits != reading.bits) latest.since = event;
     latest.bits = reading.bits;
     latest.eventTime = event;

@@ -12,11 +12,14 @@ const PPM: f64 = 1000000;
 
 /** Takes in `received − event` of a sample, before the sample is judged. */
 export function learnClock(device: Device, difference: i64): void {
-  const bucket = durable().logClock / CLOCK_BUCKET_MS;
-  if (device.clockLeast != NONE && bucket == device.clockBucket) {
+  const now = durable().logClock;
+  // Inside the bucket without a division: this is done for every sample.
+  const inside = <u64>(now - device.clockBucket * CLOCK_BUCKET_MS) < <u64>CLOCK_BUCKET_MS;
+  if (inside && device.clockLeast != NONE) {
     if (difference < device.clockLeast) device.clockLeast = difference;
     return;
   }
+  const bucket = now / CLOCK_BUCKET_MS;
   device.clockBefore = bucket == device.clockBucket + 1 ? device.clockLeast : NONE;
   device.clockBucket = bucket;
   device.clockLeast = difference;

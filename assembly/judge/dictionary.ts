@@ -6,10 +6,10 @@
  *   table ┌ address u32 × capacity ┬ hash u32, id u32 (0 = free) × 2 · capacity ┐
  *   text  ┌ bytes u16 ┬ UTF-8 ┐   in pages of the pool, where it stays: never moved, never freed
  *
- * The hash begins with a number that devices do not know, so that chosen texts do not collide.
+ * The hash begins with a secret of the memory (identity.ts), so that chosen texts do not collide.
  */
 import { KIND_TEXT } from '../shared/abi';
-import { DECODED_AT, control, durable } from '../memory';
+import { DECODED_AT, INDEX_KEY_AT, control, durable } from '../memory';
 import { decodedAt, readingAt } from '../decoded';
 import { planTextsMax } from '../plan';
 import { poolAllocate, poolFree } from '../pool';
@@ -95,7 +95,7 @@ function growTable(texts: u32): bool {
   memory.copy(table, old, <usize>c.textCount << 2);
   c.texts = table;
   c.textCapacity = capacity;
-  if (old == 0) c.textSeed = durable().planHash ^ MIX;
+  if (old == 0) c.textSeed = load<u64>(INDEX_KEY_AT);
   for (let id: u32 = 1; id <= c.textCount; id++) {
     const text = textAt(id);
     putSlot(hashText(text + LENGTH_BYTES, load<u16>(text)), id);

@@ -74,8 +74,11 @@ export function openQuality(slot: u32, valid: bool): void {
     qualityOf(device).minute = NONE;
   }
   const quality = qualityOf(device);
-  const minute = durable().logClock / MINUTE_MS;
-  if (quality.minute != minute) {
+  const now = durable().logClock;
+  // NONE · 60,000 is 0: the first minute since 1970 is told apart by NONE itself.
+  const inside = <u64>(now - quality.minute * MINUTE_MS) < <u64>MINUTE_MS;
+  if (!inside || quality.minute == NONE) {
+    const minute = now / MINUTE_MS;
     if (quality.minute != NONE) closeQuality(device, quality);
     quality.minute = minute;
     setMark(MARK_QUALITY, slot);
