@@ -27,6 +27,7 @@ const ID_AT: usize = DECODED_SCRATCH_AT + 256;
 const SEEN_AT: usize = DECODED_SCRATCH_AT + 384;
 const LEVELS_AT: usize = DECODED_SCRATCH_AT + 768;
 const TEXT_AT: usize = DECODED_SCRATCH_AT + 9216;
+export const LEVEL_BYTES: usize = TEXT_AT - LEVELS_AT;
 const EXACT_AT: usize = DECODED_SCRATCH_AT + 81920;
 /** 1 KiB: a SenML pack and a name. */
 const PACK_AT: usize = DECODED_SCRATCH_AT + 83968;
@@ -90,7 +91,7 @@ export function idBuffer(d: Decoding): usize {
 export function seenMembers(d: Decoding): usize {
   return d.out + SEEN_AT;
 }
-/** A bit per level of nesting, for a payload of brackets alone. */
+/** A bit per level of nesting, for a payload of brackets alone; LEVEL_BYTES of them. */
 @inline
 export function levelBits(d: Decoding): usize {
   return d.out + LEVELS_AT;

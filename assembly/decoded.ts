@@ -100,7 +100,8 @@ export class Situation {
 export const DECODED_SAMPLES_AT: usize = 64;
 export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 48;
 export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
-export const DECODED_SCRATCH_BYTES: usize = 108032;
+/** Room for a payload as text, for digits of as many texts as there are readings, for aliases. */
+export const DECODED_SCRATCH_BYTES: usize = 190464;
 export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
 
 @inline

@@ -82,6 +82,12 @@ export function refuseUnit(reading: Reading): void {
   if (reading.status == OK || reading.status > UNIT_MISMATCH) settle(reading, UNIT_MISMATCH, 0);
 }
 
+/** An integer of 64 bits without sign; beyond Int64 for number metrics only. */
+export function addUnsigned(d: Decoding, metric: usize, raw: u64, at: usize): void {
+  if (raw >> 63 == 0) addInteger(d, metric, <i64>raw, at);
+  else addDouble(d, metric, <f64>raw, at);
+}
+
 /** Valid UTF-8 at `text`, which stays there until the record is done. */
 export function addText(d: Decoding, metric: usize, text: usize, bytes: u32): Reading {
   const reading = open(d, metric, text);

@@ -7,8 +7,8 @@ import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import {
-  FORMAT_AVRO, FORMAT_JSON, FORMAT_SENML_CBOR, FORMAT_SENML_JSON, FRAMING_CONFLUENT,
-  PAYLOAD_BYTES_MAX,
+  FORMAT_AVRO, FORMAT_JSON, FORMAT_PROTOBUF_MESSAGE, FORMAT_SENML_CBOR, FORMAT_SENML_JSON,
+  FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
 } from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
@@ -17,6 +17,7 @@ import { decodeAvro } from './avro/avro';
 import { decodeSenmlCbor } from './cbor/senml-cbor';
 import { takePrefix } from './confluent';
 import { decodeJson } from './json';
+import { decodeMessage } from './message/message';
 import { decodeProtobuf } from './protobuf';
 import { decodeSenmlJson } from './senml-json';
 
@@ -47,6 +48,7 @@ export function decodeRecord(
 function decodeFormat(d: Decoding): bool {
   switch (channelFormat(d.channel)) {
     case FORMAT_JSON: return decodeJson(d);
+    case FORMAT_PROTOBUF_MESSAGE: return decodeMessage(d);
     case FORMAT_SENML_JSON: return decodeSenmlJson(d);
     case FORMAT_AVRO: return decodeAvro(d);
     case FORMAT_SENML_CBOR: return decodeSenmlCbor(d);

@@ -44,6 +44,8 @@ export const MISSING_MAX = 1000;
 export const SAMPLES_PER_RECORD_MAX = 4096;
 export const READINGS_PER_RECORD_MAX = 16384;
 export const JSON_DEPTH_MAX = 32;
+/** Elements of a repeated Protobuf field that a path may name: 0 … this − 1. */
+export const ELEMENTS_MAX = 1024;
 /** Sparkplug aliases that a device remembers, over all its name spaces. */
 export const ALIASES_MAX = 4096;
 /** Boots remembered per device, and received intervals per boot (EXACTLY_ONCE §2). */

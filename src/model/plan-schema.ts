@@ -4,7 +4,7 @@
  * registry from what a person wrote (.proto, .avsc), laid out by the kernel room.
  */
 
-/** A scalar of Protobuf, or the message below. */
+/** A scalar of Protobuf, or the message below. group: a oneof may have one; no path leads there. */
 export type ProtobufType =
   | 'double'
   | 'float'
@@ -23,15 +23,21 @@ export type ProtobufType =
   | 'bytes'
   | 'enum'
   | 'message'
-  | 'map';
+  | 'map'
+  | 'group';
 
 export interface ProtobufField {
   readonly number: number;
   readonly name: string;
   readonly type: ProtobufType;
   readonly repeated: boolean;
-  /** message: its index in `messages`; map: that of its entry message; enum: in `enums`. */
+  /**
+   * message: its index in `messages`; map: that of its entry message (key = 1, value = 2); enum:
+   * in `enums`. −1: none, or nobody needs to know.
+   */
   readonly of: number;
+  /** Fields of a message with the same number ≥ 0 are members of one oneof; −1: of none. */
+  readonly oneof: number;
 }
 
 export interface ProtobufSchema {
@@ -41,7 +47,10 @@ export interface ProtobufSchema {
    * nested in it, and so on. What the Confluent prefix names it by.
    */
   readonly indexPath: readonly number[];
-  /** Root first. Fields ascending by number; those that lead nowhere may be left out. */
+  /**
+   * Root first. Fields ascending by number; those that lead nowhere may be left out, unless they
+   * share a oneof with one that does not. A google.protobuf.Timestamp has its two fields.
+   */
   readonly messages: readonly { readonly fields: readonly ProtobufField[] }[];
   readonly enums: readonly { readonly values: readonly (readonly [number, string])[] }[];
 }

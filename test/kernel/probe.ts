@@ -76,6 +76,7 @@ const SITUATION_AT = OUT_AT - 8192;
 const LIST_AT = 1024 * 1024;
 const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
+const GUARDS = Buffer.alloc(GUARD_BYTES, GUARD);
 export const NO_ORDINAL = 0xffffffff;
 
 /** Decoders may read a little behind a payload, never use it. */
@@ -190,10 +191,9 @@ export class Probe {
     this.#bytes.fill(GUARD, end, end + GUARD_BYTES);
     const at = this.put(bytes);
     this.kernel.decodeRecord(PLAN_AT, channel, at, bytes.byteLength, OUT_AT, SITUATION_AT);
-    for (let i = 0; i < GUARD_BYTES; i++) {
-      const untouched = this.#bytes[OUT_AT - 1 - i] === GUARD && this.#bytes[end + i] === GUARD;
-      assert(untouched, 'the decoder stays inside its output');
-    }
+    const isGuard = (from: number): boolean =>
+      GUARDS.equals(this.#bytes.subarray(from, from + GUARD_BYTES));
+    assert(isGuard(OUT_AT - GUARD_BYTES) && isGuard(end), 'the decoder stays inside its output');
     return this.#record();
   }
 

@@ -11,6 +11,7 @@ import { writeAlerts, writeRules } from './condition-image.ts';
 import type { ImageWriter } from './image-writer.ts';
 import { writeNames } from './name-program.ts';
 import { writeTrie } from './plan-trie.ts';
+import { writeProtobufProgram } from './protobuf-program.ts';
 import type { TableIndexes } from './table-image.ts';
 
 const FORMATS = {
@@ -80,6 +81,9 @@ export function writeChannel(
   }
   if (channel.format === 'avro' && !channel.retired) {
     writer.u32(at + L.CHANNEL_PROGRAM_AT, writeAvro(writer, channel) - at);
+  }
+  if (channel.format === 'protobuf-message' && !channel.retired) {
+    writer.u32(at + L.CHANNEL_PROGRAM_AT, writeProtobufProgram(writer, channel) - at);
   }
   return at;
 }

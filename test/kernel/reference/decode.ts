@@ -21,6 +21,7 @@ import { TooDeep } from './json.ts';
 import { decodeJson } from './json-payload.ts';
 import { bootKey, idKey, type KeyField } from './key.ts';
 import * as wire from './protobuf.ts';
+import { decodeMessage } from './protobuf-message.ts';
 import { decodeSenmlCbor } from './senml-cbor.ts';
 import { decodeSenmlJson } from './senml-json.ts';
 import { inTimeRange } from './time.ts';
@@ -110,6 +111,10 @@ function decodeFormat(payload: Uint8Array, channel: PlanChannel, situation: Situ
       return decodeAvro(payload, channel);
     case 'senml-cbor':
       return finish(null, decodeSenmlCbor(payload, channel, situation));
+    case 'protobuf-message': {
+      const { key, samples, overLimit } = decodeMessage(payload, channel);
+      return finish(key, samples, overLimit || undefined);
+    }
     default:
       return decodeProtobuf(payload, channel);
   }
