@@ -10,6 +10,7 @@ import { planChannelById, planShadowIntervalMs } from './plan';
 import { rowsFull, stageDevice, stageLedger } from './rows';
 import { Section, sectionAt } from './series';
 import { timersPending } from './timer';
+import { warmMarked } from './warm';
 import { flushWindows } from './window/fire';
 import { turnOf } from './work';
 
@@ -25,6 +26,7 @@ export function flushDevices(): bool {
       turn.flushSlot = slot;
       turn.flushSection = 0;
     }
+    if (slot >= turn.flushWarm) turn.flushWarm = warmMarked(MARK_FLUSH, slot);
     if (!flushDevice(slot)) return false;
     turn.flushSlot = slot + 1;
     turn.flushSection = 0;

@@ -176,6 +176,7 @@ function beginFlush(turn: Turn): i32 {
   control().recordIndex = NO_RECORD;
   turn.flushSlot = 0;
   turn.flushSection = 0;
+  turn.flushWarm = 0;
   turn.qualitySlot = 0;
   const isFlush = turn.kind == E.KIND_TICK || turn.sequence % FLUSH_SEQUENCES == 0;
   return enter(turn, isFlush ? PHASE_FLUSH : PHASE_END);

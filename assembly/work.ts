@@ -29,6 +29,8 @@ export class Turn {
   /** Flush point: slot and section to go on with. */
   flushSlot: u32;
   flushSection: u32;
+  /** Blocks of marked devices before this slot were fetched already. */
+  flushWarm: u32;
   /** The same for the pass over counters of quality. */
   qualitySlot: u32;
   // Staging of this turn's rows.
