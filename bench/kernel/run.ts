@@ -20,6 +20,8 @@ export interface KernelCase {
   readonly subjects: readonly string[];
   /** Measured events, after one group per subject to warm up and one event per device. */
   readonly events: number;
+  /** Of the partition; by the number of devices when absent. */
+  readonly memoryBytes?: number;
 }
 
 const JSON_SUBJECTS = ['millrace', 'millrace-scalar', 'naive'];
@@ -28,6 +30,7 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
   millrace: 'simd',
   'millrace-scalar': 'scalar',
 };
+const MIB = 1024 * 1024;
 const K = 1000;
 const M = K * K;
 
@@ -48,7 +51,12 @@ export const CASES: readonly KernelCase[] = [
   caseOf('point-protobuf-1k', 'point', K),
   { ...caseOf('series-protobuf-1k', 'series', K), subjects: ['millrace'] },
   // Long enough for every device to close a minute.
-  { ...caseOf('series-protobuf-1m', 'series', M), subjects: ['millrace'], events: 7 * M },
+  {
+    ...caseOf('series-protobuf-1m', 'series', M),
+    subjects: ['millrace'],
+    events: 7 * M,
+    memoryBytes: 1.5 * 1024 * MIB,
+  },
 ];
 
 /** The same case in a size that fits into a test run. */
@@ -68,7 +76,7 @@ export function runKernelCase(given: KernelCase): KernelResult[] {
   const plan = planFor(SHAPES[given.shape], given.format, given.devices);
   const shape = SHAPES[given.shape];
   const corpus = new Corpus({ ...given, shape, plan: JSON.stringify(plan) });
-  const subjects = given.subjects.map((name) => subjectOf(name, plan, given.devices));
+  const subjects = given.subjects.map((name) => subjectOf(name, plan, given));
   const groupEvents = Math.min(GROUP_EVENTS, given.events);
   const warm = Math.max(given.devices, Math.min(WARM_EVENTS, given.events));
   for (let made = 0; made < warm; ) {
@@ -116,13 +124,13 @@ function resultOf(
   };
 }
 
-const MEMORY_BYTES = 128 * 1024 * 1024;
+const MEMORY_BYTES = 128 * MIB;
 const MEMORY_BYTES_PER_DEVICE = 3072;
-const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024 - 65536;
+const MEMORY_BYTES_MAX = 4096 * MIB - 65_536;
 
-function subjectOf(name: string, plan: Plan, devices: number): Subject {
+function subjectOf(name: string, plan: Plan, given: KernelCase): Subject {
   const build = BUILDS[name];
   if (build === undefined) return new Peer(name as 'naive' | 'protobufjs', plan);
-  const wanted = MEMORY_BYTES + devices * MEMORY_BYTES_PER_DEVICE;
+  const wanted = given.memoryBytes ?? MEMORY_BYTES + given.devices * MEMORY_BYTES_PER_DEVICE;
   return new Millrace({ name, build, plan, memoryBytes: Math.min(wanted, MEMORY_BYTES_MAX) });
 }
