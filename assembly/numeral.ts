@@ -241,6 +241,7 @@ export function toMillis(numeral: Numeral, shift: i32): i64 {
   let inexact = (numeral.flags & NUMERAL_DROPPED) != 0;
   if (value == 0) return 0;
   let exponent = numeral.exponent + shift;
+  if (exponent == 0 && numeral.flags == 0 && value <= MILLIS_LIMIT) return <i64>value;
   if (exponent < -DIGITS_KEPT) {
     value = 0;
     inexact = true;

@@ -1,7 +1,8 @@
 /**
  * One payload to one decoded record. In: the channel (address in the plan) and the payload's bytes,
  * any bytes. Out: `Decoded`, samples and readings behind `out` (decoded.ts). Reads nothing outside
- * the payload and the plan, writes nothing outside [out, out + DECODED_BYTES), and never traps.
+ * the payload and the plan, writes nothing outside [out, out + DECODED_BYTES) but what JSON members
+ * remember of the last object (json.ts), which changes no result; and never traps.
  */
 import { channelFormat, channelFraming } from '../channel';
 import { Decoding, decodingAt, refuse } from '../cursor';

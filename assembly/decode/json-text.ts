@@ -14,9 +14,23 @@ const SPACES: u64 = 0x2020202020202020;
 
 @inline
 export function skipSpace(at: usize, end: usize): usize {
+  return at < end && load<u8>(at) > 0x20 ? at : skipSpaces(at, end);
+}
+
+/** White space, of texts that are laid out for people long runs of it. */
+function skipSpaces(at: usize, end: usize): usize {
+  if (ASC_FEATURE_SIMD) {
+    while (at + 16 <= end) {
+      const text = v128.load(at);
+      const breaks = v128.or(i8x16.eq(text, i8x16.splat(0x0a)), i8x16.eq(text, i8x16.splat(0x0d)));
+      const blanks = v128.or(i8x16.eq(text, i8x16.splat(0x20)), i8x16.eq(text, i8x16.splat(0x09)));
+      const others = ~<u32>i8x16.bitmask(v128.or(breaks, blanks)) & 0xffff;
+      if (others != 0) return at + <usize>ctz(others);
+      at += 16;
+    }
+  }
   while (at < end) {
-    const byte = load<u8>(at);
-    if (byte > 0x20) break;
+    const byte = <u32>load<u8>(at);
     if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) break;
     at++;
   }
@@ -27,8 +41,14 @@ export function skipSpace(at: usize, end: usize): usize {
 export function scanString(d: Decoding, at: usize): usize {
   const end = d.end;
   d.escaped = 0;
+  at = skipPlain(at, end);
+  return at < end && load<u8>(at) == 0x22 ? at : scanRest(d, at);
+}
+
+/** A string in which something else than its end came first. */
+function scanRest(d: Decoding, at: usize): usize {
+  const end = d.end;
   while (true) {
-    at = skipPlain(at, end);
     if (at >= end) return stop(d, end);
     const byte = <u32>load<u8>(at);
     if (byte == 0x22) return at;
@@ -41,12 +61,32 @@ export function scanString(d: Decoding, at: usize): usize {
       at = scanWide(d, at, end);
     }
     if (at == 0) return 0;
+    at = skipPlain(at, end);
   }
+}
+
+/** A bit per byte of 16 that is a quote, a backslash, a control character or not ASCII. */
+@inline
+function marksOf(text: v128): u32 {
+  const ends = v128.or(i8x16.eq(text, i8x16.splat(0x22)), i8x16.eq(text, i8x16.splat(0x5c)));
+  // As signed bytes control characters and what is not ASCII lie below the space.
+  return <u32>i8x16.bitmask(v128.or(ends, i8x16.lt_s(text, i8x16.splat(0x20))));
 }
 
 /** To the first byte that is a quote, a backslash, a control character or not ASCII. */
 @inline
 function skipPlain(at: usize, end: usize): usize {
+  if (ASC_FEATURE_SIMD) {
+    while (at + 16 <= end) {
+      const marks = marksOf(v128.load(at));
+      if (marks != 0) return at + <usize>ctz(marks);
+      at += 16;
+    }
+    if (at >= end) return at;
+    // The last 16 bytes; what lies before `at` is shifted out.
+    const marks = marksOf(v128.load(end - 16)) >> <u32>(at + 16 - end);
+    return marks != 0 ? at + <usize>ctz(marks) : end;
+  }
   while (at + 8 <= end) {
     const word = load<u64>(at);
     const quote = word ^ QUOTES;

@@ -56,8 +56,57 @@ function twoDigits(at: usize): u32 {
 }
 
 export function isoToMillis(at: usize, end: usize): i64 {
-  // YYYY-MM-DDThh:mm:ss
   if (end - at < 19) return TIME_NONE;
+  if (ASC_FEATURE_SIMD) {
+    const timeMs = shortIsoToMillis(at, end);
+    if (timeMs != TIME_NONE) return timeMs;
+  }
+  return anyIsoToMillis(at, end);
+}
+
+/**
+ * YYYY-MM-DDThh:mm:ss, a fraction of three digits or none, Z: what nearly all devices write. All
+ * digits at once; TIME_NONE = it is another one, or none.
+ */
+function shortIsoToMillis(at: usize, end: usize): i64 {
+  const bytes = end - at;
+  if ((bytes != 20 && bytes != 24) || load<u8>(end - 1) != 0x5a) return TIME_NONE;
+  const text = v128.load(at);
+  const values = i8x16.sub(text, i8x16.splat(0x30));
+  const digits = <u32>i8x16.bitmask(i8x16.lt_u(values, i8x16.splat(10)));
+  const marks = <u32>i8x16.bitmask(
+    i8x16.eq(text, i8x16(0, 0, 0, 0, 0x2d, 0, 0, 0x2d, 0, 0, 0x54, 0, 0, 0x3a, 0, 0)),
+  );
+  if (((digits & ISO_DIGITS) | (marks & ISO_MARKS)) != 0xffff) return TIME_NONE;
+  const pairs = i8x16.swizzle(
+    values, i8x16(0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, -1, -1, -1, -1),
+  );
+  const twos = i16x8.add(
+    i16x8.mul(v128.and(pairs, i16x8.splat(0xff)), i16x8.splat(10)), i16x8.shr_u(pairs, 8),
+  );
+  const second = twoDigits(at + 17);
+  let millis: u32 = 0;
+  if (bytes == 24) {
+    const ones = <u32>load<u8>(at, 22) - 0x30;
+    millis = twoDigits(at + 20) * 10 + ones;
+    if (ones > 9 || millis > 999 || load<u8>(at, 19) != 0x2e) return TIME_NONE;
+  }
+  const year = <u32>i16x8.extract_lane_u(twos, 0) * 100 + <u32>i16x8.extract_lane_u(twos, 1);
+  const month = <u32>i16x8.extract_lane_u(twos, 2);
+  const day = <u32>i16x8.extract_lane_u(twos, 3);
+  const hour = <u32>i16x8.extract_lane_u(twos, 4);
+  const minute = <u32>i16x8.extract_lane_u(twos, 5);
+  if (load<u8>(at, 16) != 0x3a || second > 59 || minute > 59 || hour > 23) return TIME_NONE;
+  if (month - 1 > 11 || day - 1 >= daysInMonth(year, month)) return TIME_NONE;
+  const ofDay = ((hour * 60 + minute) * 60 + second) * 1000 + millis;
+  return <i64>daysSince1970(year, month, day) * 86400000 + <i64>ofDay;
+}
+
+/** Bits of the digits and of the marks between them, of the first 16 bytes. */
+const ISO_DIGITS: u32 = 0xdb6f;
+const ISO_MARKS: u32 = 0x2490;
+
+function anyIsoToMillis(at: usize, end: usize): i64 {
   const century = twoDigits(at);
   const yearOfCentury = twoDigits(at + 2);
   const month = twoDigits(at + 5);
@@ -75,14 +124,15 @@ export function isoToMillis(at: usize, end: usize): i64 {
   if (hour > 23 || minute > 59 || second > 59) return TIME_NONE;
   if (load<u8>(at, 13) != 0x3a || load<u8>(at, 16) != 0x3a) return TIME_NONE;
   at += 19;
-  let millis: i64 = 0;
+  let millis: u32 = 0;
   if (at < end && load<u8>(at) == 0x2e) {
     const fraction = ++at;
-    let weight: i64 = 100;
+    // Digits beyond the third weigh nothing.
+    let weight: u32 = 100;
     for (; at < end; at++) {
       const digit = <u32>load<u8>(at) - 0x30;
       if (digit > 9) break;
-      millis += <i64>digit * weight;
+      millis += digit * weight;
       weight /= 10;
     }
     if (at == fraction) return TIME_NONE;
@@ -90,7 +140,8 @@ export function isoToMillis(at: usize, end: usize): i64 {
   const zone = zoneMinutes(at, end, separator == 0x20);
   if (zone == ZONE_NONE) return TIME_NONE;
   const minutes = <i64>(hour * 60 + minute) - zone;
-  return (daysSince1970(year, month, day) * 1440 + minutes) * 60000 + <i64>second * 1000 + millis;
+  const days = <i64>daysSince1970(year, month, day);
+  return (days * 1440 + minutes) * 60000 + <i64>(second * 1000 + millis);
 }
 
 const ZONE_NONE: i64 = 9999;
@@ -113,13 +164,16 @@ function daysInMonth(year: u32, month: u32): u32 {
   return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
-/** Proleptic Gregorian; years counted from March, so that the leap day is the last of a year. */
-function daysSince1970(year: u32, month: u32, day: u32): i64 {
-  const y = <i64>year - (month <= 2 ? 1 : 0);
-  const era = (y >= 0 ? y : y - 399) / 400;
+/**
+ * Proleptic Gregorian; years counted from March, so that the leap day is the last of a year, and
+ * from 400 years before the first, so that none is negative.
+ */
+function daysSince1970(year: u32, month: u32, day: u32): i32 {
+  const y = year + 400 - (month <= 2 ? 1 : 0);
+  const era = y / 400;
   const yearOfEra = y - era * 400;
-  const monthFromMarch = <i64>((month + 9) % 12);
-  const dayOfYear = (153 * monthFromMarch + 2) / 5 + <i64>day - 1;
+  const monthFromMarch = month > 2 ? month - 3 : month + 9;
+  const dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1;
   const dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear;
-  return era * 146097 + dayOfEra - 719468;
+  return <i32>(era * 146097 + dayOfEra) - 719468 - 146097;
 }

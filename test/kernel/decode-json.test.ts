@@ -129,7 +129,7 @@ const token = fc.constantFrom(
 );
 const soup = fc.array(token, { maxLength: 12 }).map((tokens) => tokens.join(''));
 
-describe('JSON in the kernel', () => {
+describe(`JSON in the kernel (seed ${SEED})`, () => {
   let oracle: Oracle;
   before(async () => {
     oracle = await Oracle.open(CHANNEL);
@@ -219,7 +219,7 @@ describe('JSON in the kernel', () => {
   });
 });
 
-describe('JSON time stamps in the kernel', () => {
+describe(`JSON time stamps in the kernel (seed ${SEED})`, () => {
   const stamps = fc.oneof(
     number,
     fc.bigInt({ min: -3n * 10n ** 18n, max: 12n * 10n ** 18n }).map(String),

@@ -69,7 +69,7 @@ const document = objectOf(
   4,
 );
 
-describe('arrays of samples in JSON', () => {
+describe(`arrays of samples in JSON (seed ${SEED})`, () => {
   const seen = new Map<string, number>();
   for (const [place, channel] of CHANNELS.entries()) {
     it(`are the samples of a record, way ${place + 1} of saying time and id`, async () => {

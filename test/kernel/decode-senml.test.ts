@@ -101,7 +101,7 @@ const record = fc
 const element = fc.oneof({ arbitrary: record, weight: 150 }, other);
 const pack = fc.array(element, { maxLength: 6 }).map((records) => `[ ${records.join(' , ')} ]`);
 
-describe('SenML in the kernel', () => {
+describe(`SenML in the kernel (seed ${SEED})`, () => {
   let oracle: Oracle;
   before(async () => {
     oracle = await Oracle.open(CHANNEL);

@@ -65,7 +65,7 @@ const decimal = fc
     ].join(''),
   );
 
-describe('numbers of the kernel', () => {
+describe(`numbers of the kernel (seed ${SEED})`, () => {
   let probe: Probe;
   before(async () => {
     const channel = channelOf(1, 'c', { format: 'json', metrics: [metricOf(0, 'value')] });
