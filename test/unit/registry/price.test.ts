@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from 'chai';
 import { projectFolder } from '../../../src/base/project.ts';
-import { exampleFile, loadConfig } from '../../../src/config/index.ts';
+import { EXAMPLES, exampleFile, loadConfig } from '../../../src/config/index.ts';
 import { compilePlan, KERNEL_LAYOUT, lintPlan, pricePlan } from '../../../src/registry/index.ts';
 import { configOf, fleet } from './fixture.ts';
 
@@ -127,6 +127,15 @@ kernel: { memory: 32MiB }`);
     assert.isAbove(price.devicesPerPartition, 10_000);
     assert.isBelow(price.devicesPerPartitionWithIds, price.devicesPerPartition);
   });
+
+  for (const name of EXAMPLES) {
+    it(`finds that the example ${name} fits its memory`, () => {
+      const { config } = loadConfig({ file: exampleFile(name) });
+      const { problems, price } = lintPlan(config, compilePlan(config, null));
+      assert.deepStrictEqual(problems, []);
+      assert.isAbove(price.devicesPerPartition, 5_000);
+    });
+  }
 
   it('does not count retired channels, and never promises more than devices.max', () => {
     const first = compilePlan(fleet({ a: ['x'], b: ['x'] }), null);
