@@ -70,11 +70,6 @@ export class Device {
 export const DEVICE_BYTES: usize = offsetof<Device>();
 /** A new block of the longest identity, growth included: what registering may take. */
 export const REGISTER_BYTES: usize = 640;
-/** Spare bytes of a small block, for intervals: cells come and go whole. Large ones: an eighth. */
-const SPARE_BYTES: usize = 64;
-const LARGE_BYTES: usize = 4096;
-/** Less is not worth a copy. */
-const TRIM_BYTES_MIN: usize = 256;
 
 @inline export function aligned(bytes: u32): u32 { return (bytes + 7) & ~7; }
 @inline
@@ -118,8 +113,7 @@ export function unvisited(device: Device, flags: u32): void {
 // --- growth -----------------------------------------------------------------------------------
 @inline
 function roomFor(bytes: usize): usize {
-  const spare = bytes < LARGE_BYTES ? SPARE_BYTES : bytes >> 3;
-  return (bytes + spare + 15) & ~15;
+  return (bytes + (bytes >> 3) + 127) & ~63;
 }
 
 /**
@@ -147,25 +141,6 @@ export function insertBytes(slot: u32, offset: usize, bytes: usize): void {
   memory.fill(block + offset, 0, bytes);
   store<u32>(block, <u32>(used + bytes));
   if (block != old) poolFree(old);
-}
-
-/**
- * Gives back what a block does not need, when memory is getting short: cells leave at flush points.
- * Without room for the copy it stays as it is. Addresses into the block are stale after it.
- */
-export function trimDevice(slot: u32): void {
-  const c = control();
-  if (c.poolUsed < c.poolBytes >> 1) return;
-  const entry = slotAt(slot);
-  const old = entry.block;
-  const used = <usize>load<u32>(old);
-  const wanted = roomFor(used);
-  if (poolRoom(old) < wanted + TRIM_BYTES_MIN) return;
-  const block = poolAllocate(wanted);
-  if (block == 0) return;
-  memory.copy(block, old, used);
-  entry.block = block;
-  poolFree(old);
 }
 
 /** Closes a gap. The block stays where it is. */

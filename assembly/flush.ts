@@ -3,9 +3,7 @@
  * something unflushed in slot order: dirty windows, evictions, then row and shadow when due; last
  * the ledger. One section of a device, or its shadow, is one unit of work.
  */
-import {
-  DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice, trimDevice,
-} from './device';
+import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
 import { MARK_FLUSH, NONE, clearMark, control, durable, nextMarked } from './memory';
 import { flushQuality, qualityPending } from './judge/quality';
 import { planChannelById, planShadowIntervalMs } from './plan';
@@ -30,7 +28,6 @@ export function flushDevices(): bool {
     }
     if (slot >= turn.flushWarm) turn.flushWarm = warmMarked(MARK_FLUSH, slot);
     if (!flushDevice(slot)) return false;
-    trimDevice(slot);
     turn.flushSlot = slot + 1;
     turn.flushSection = 0;
   }

@@ -55,7 +55,6 @@ export const CASES: readonly KernelCase[] = [
     ...caseOf('series-protobuf-1m', 'series', M),
     subjects: ['millrace'],
     events: 7 * M,
-    memoryBytes: 1.5 * 1024 * MIB,
   },
 ];
 

@@ -182,8 +182,8 @@ function outsideBytes(memoryBytes: number): number {
   return layout.fixedBytes + slots * layout.slotBytes + index * layout.indexBytes + marks + 4096;
 }
 
-/** A block has a little to grow, a large one an eighth, in steps of 16, behind a tag. */
+/** A block has an eighth to grow, in steps of 64, behind a tag. */
 function blockBytes(content: number): number {
-  const spare = content < 4096 ? 64 : Math.floor(content / 8);
-  return ((content + spare + 15) & ~15) + KERNEL_LAYOUT.poolTagBytes;
+  const room = (content + Math.floor(content / 8) + 127) & ~63;
+  return room + KERNEL_LAYOUT.poolTagBytes;
 }
