@@ -32,7 +32,7 @@ export const TUMBLING: readonly PlanWindow[] = [
 export const WINDOWS: readonly PlanWindow[] = [
   ...TUMBLING,
   special({ name: '5m1', kind: 'hopping', lengthMs: 5 * MINUTE_MS, everyMs: MINUTE_MS }),
-  special({ name: 'visit', kind: 'session', lengthMs: 6 * HOUR_MS, gapMs: 5 * MINUTE_MS }),
+  special({ name: 'visit', kind: 'session', lengthMs: 7 * DAY_MS, gapMs: 5 * MINUTE_MS }),
   special({ name: 'last60', kind: 'count', count: 60, everyCount: 20 }),
 ];
 
@@ -41,7 +41,12 @@ const METRICS = [metricOf(0, 'speed', { max: 200 }), metricOf(1, 'load', { kind:
 
 function channel(given: Partial<PlanChannel>): PlanChannel {
   return channelOf(0, CHANNEL, {
-    ...{ metrics: METRICS, windows: WINDOWS, outOfOrderMs: 10 * SECOND_MS, latenessMs: HOUR_MS },
+    ...{
+      metrics: METRICS,
+      windows: WINDOWS,
+      outOfOrderMs: 10 * SECOND_MS,
+      latenessMs: 2 * HOUR_MS,
+    },
     ...{ maxAgeMs: 7 * DAY_MS, timePath: [], eventIdPath: [], score: 'ewma', contentDedup: true },
     alerts: [
       {
