@@ -25,7 +25,7 @@ import {
 import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
 import {
   CELL_BYTES, GRAVE_BYTES, WINDOW_SKETCHES, cellAt, cellBytes, hasSketches, insertInPart, kindOf,
-  newCellBytes, plainBytes, removeCell, removeInPart,
+  newCellBytes, partOf, plainBytes, removeCell, removeInPart,
 } from './cell';
 import { BIN_BYTES, sketchBytes, sketchHeadBytes } from './sketch';
 
@@ -261,9 +261,9 @@ function addAlerts(slot: u32, offset: usize, alerts: u32): void {
 function matchWindows(slot: u32, offset: usize, channel: usize): void {
   const wanted = channelWindowCount(channel);
   for (let i: u32 = 0; i < wanted; i++) {
-    // Whatever stands before the window wanted here has no place in the plan's order: it goes.
-    while (windowFrom(slot, offset, i, channel) > <i32>i) dropWindow(slot, offset, i);
-    if (windowFrom(slot, offset, i, channel) == <i32>i) {
+    const from = windowFrom(slot, offset, i, channel);
+    if (from >= 0) {
+      moveWindow(sectionOf(slot, offset), <u32>from, i);
       matchSketches(slot, offset, i, (shapeOf(channel, i) & WINDOW_SKETCHES) != 0);
       continue;
     }
@@ -286,6 +286,32 @@ function windowFrom(slot: u32, offset: usize, planned: u32, channel: usize): i32
     if (isWindow(windowStateAt(section, i), channel, planned)) return <i32>i;
   }
   return -1;
+}
+
+/** Puts a window in front of others of its section, in another order of the plan. */
+function moveWindow(section: usize, from: u32, to: u32): void {
+  if (from == to) return;
+  const front = partOf(section, to);
+  const part = partOf(section, from);
+  rotate(front, part - front, part - front + windowStateAt(section, from).bytes);
+  const passed = <usize>(from - to) * WINDOW_STATE_BYTES;
+  rotate(changetype<usize>(windowStateAt(section, to)), passed, passed + WINDOW_STATE_BYTES);
+}
+
+/** Moves the first bytes behind the rest: in place, as there is no other room. */
+function rotate(at: usize, first: usize, bytes: usize): void {
+  reverse(at, first);
+  reverse(at + first, bytes - first);
+  reverse(at, bytes);
+}
+
+function reverse(at: usize, bytes: usize): void {
+  if (bytes < 2) return;
+  for (let low = at, high = at + bytes - 1; low < high; low++, high--) {
+    const byte = load<u8>(low);
+    store<u8>(low, load<u8>(high));
+    store<u8>(high, byte);
+  }
 }
 
 function dropWindow(slot: u32, offset: usize, window: u32): void {

@@ -84,7 +84,7 @@ export class Section {
   }
 
   flush(moment: Moment): void {
-    this.#emitTombstones(() => true, moment);
+    for (const window of this.#windows) this.#emitTombstones(window, moment);
     for (const window of this.#windows) window.flush(this.#around(window, moment));
   }
 
@@ -95,7 +95,7 @@ export class Section {
       watermarkMs: this.watermarkMs,
       lastLateMs: this.#lastLateMs,
       emit: (emission) => {
-        this.#emitTombstones((each) => each === window, moment);
+        this.#emitTombstones(window, moment);
         moment.emit(window.plan, emission);
       },
       nextFragment: () => moment.nextFragment(),
@@ -106,9 +106,9 @@ export class Section {
     };
   }
 
-  #emitTombstones(isDue: (window: WindowState) => boolean, moment: Moment): void {
-    const due = this.#tombstones.filter(({ window }) => isDue(window));
-    this.#tombstones = this.#tombstones.filter(({ window }) => !isDue(window));
-    for (const { window, emission } of due) moment.emit(window.plan, emission);
+  #emitTombstones(of: WindowState, moment: Moment): void {
+    const due = this.#tombstones.filter(({ window }) => window === of);
+    this.#tombstones = this.#tombstones.filter(({ window }) => window !== of);
+    for (const { emission } of due) moment.emit(of.plan, emission);
   }
 }
