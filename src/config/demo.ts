@@ -7,7 +7,7 @@ import { projectFolder } from '../base/project.ts';
 
 export const EXAMPLES = [
   ...(['trucks', 'nab', 'my-channel'] as const),
-  ...(['sparkplug', 'senml', 'avro'] as const),
+  ...(['sparkplug', 'senml', 'avro', 'protobuf'] as const),
 ] as const;
 export type Example = (typeof EXAMPLES)[number];
 

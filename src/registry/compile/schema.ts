@@ -5,6 +5,7 @@
 import type { ChannelConfig, ConfigPath, SchemaConfig } from '../../model/config.ts';
 import type { PlanSchema } from '../../model/plan-schema.ts';
 import { compileAvroSchema } from '../schema/avro-schema.ts';
+import { compileProtobufSchema } from '../schema/protobuf-schema.ts';
 import type { SchemaProblem, SchemaUse, SchemaVerdict } from '../schema/schema-use.ts';
 import type { Compilation } from './compilation.ts';
 
@@ -21,7 +22,7 @@ export function compileSchema(compilation: Compilation, channel: ChannelConfig):
 
 function read(source: SchemaConfig, use: SchemaUse): SchemaVerdict<PlanSchema> {
   if (use.format === 'avro') return compileAvroSchema(source, use);
-  return { problems: [{ path: 'schema', what: `${use.format} schemas are not compiled yet` }] };
+  return compileProtobufSchema({ ...source, message: source.message ?? '' }, use);
 }
 
 function useOf({ config }: Compilation, channel: ChannelConfig): SchemaUse {
