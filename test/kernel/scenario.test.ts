@@ -69,9 +69,9 @@ describe(`hard streams (cut by seed ${SEED})`, function () {
         expect(wanted.deadLetters).to.have.lengthOf(count);
       });
 
-      it('have equal counts, extremes, first and last in windows of every length', function () {
-        // Windows that a plan brings later know less.
-        if (title.startsWith('plans')) this.skip();
+      // Windows that a plan brings later know less.
+      if (title.startsWith('plans')) return;
+      it('have equal counts, extremes, first and last in windows of every length', () => {
         const [finest, ...coarser] = TUMBLING.map(({ name }) =>
           totals(wanted.tables.get(`agg_${name}`) ?? []),
         );
