@@ -9,7 +9,7 @@ import { Decoding, decodingAt, refuse } from '../cursor';
 import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import {
   FORMAT_AVRO, FORMAT_JSON, FORMAT_PROTOBUF_MESSAGE, FORMAT_SENML_CBOR, FORMAT_SENML_JSON,
-  FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
+  FORMAT_SPARKPLUG, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
 } from '../shared/abi';
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
@@ -21,6 +21,7 @@ import { decodeJson } from './json';
 import { decodeMessage } from './message/message';
 import { decodeProtobuf } from './protobuf';
 import { decodeSenmlJson } from './senml-json';
+import { decodeSparkplug } from './sparkplug/sparkplug';
 
 export function decodeRecord(
   plan: usize, channel: usize, payload: usize, payloadBytes: u32, out: usize, situation: usize,
@@ -39,7 +40,9 @@ export function decodeRecord(
   if (!decodeFormat(d)) refuse(d, PAYLOAD_MALFORMED, d.trouble);
   const decoded = decodedAt(out);
   if (d.deepAt != 0) refuse(d, PAYLOAD_TOO_DEEP, d.deepAt);
-  if (d.declared == 0) refuse(d, NO_READINGS, payload);
+  // A Sparkplug record without declared metrics is nothing wrong: it ends as filtered.
+  const isSparkplug = channelFormat(channel) == FORMAT_SPARKPLUG;
+  if (d.declared == 0 && !isSparkplug) refuse(d, NO_READINGS, payload);
   if (decoded.status == OK) return;
   decoded.sampleCount = 0;
   decoded.readingCount = 0;
@@ -51,6 +54,7 @@ function decodeFormat(d: Decoding): bool {
     case FORMAT_JSON: return decodeJson(d);
     case FORMAT_PROTOBUF_MESSAGE: return decodeMessage(d);
     case FORMAT_SENML_JSON: return decodeSenmlJson(d);
+    case FORMAT_SPARKPLUG: return decodeSparkplug(d);
     case FORMAT_AVRO: return decodeAvro(d);
     case FORMAT_SENML_CBOR: return decodeSenmlCbor(d);
     default: return decodeProtobuf(d);

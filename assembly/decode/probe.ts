@@ -13,6 +13,7 @@ import { OK } from '../shared/status';
 import { nameHash } from '../text';
 import { decodeRecord } from './decode';
 
+export { aliasListAt } from './alias-list';
 export { decodeRecord };
 export { findName } from './name';
 export {

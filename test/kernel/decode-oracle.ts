@@ -9,7 +9,13 @@ import type { PlanChannel } from '../../src/model/plan.ts';
 import { statusName } from '../../src/model/status.ts';
 import { metricOf, planOf } from './plan-sample.ts';
 import { type DecodedRecord, NO_ORDINAL, Probe, type Target } from './probe.ts';
-import { decodePayload, NO_SITUATION, type Reading, type Sample } from './reference/decode.ts';
+import {
+  decodePayload,
+  NO_SITUATION,
+  type Payload,
+  type Reading,
+  type Sample,
+} from './reference/decode.ts';
 import type { KeyField } from './reference/key.ts';
 import type { Value } from './reference/validate.ts';
 
@@ -45,6 +51,7 @@ export interface ExpectedSample {
   readonly timeOffset: number;
   readonly metric: number;
   readonly expectMs: number;
+  readonly historical: boolean;
   readonly readings: readonly ExpectedReading[];
 }
 
@@ -89,6 +96,7 @@ function sampleOf(sample: Sample, channel: PlanChannel): ExpectedSample {
     timeOffset: sample.timeOffset,
     metric: verdict === status.REQUIRED_MISSING ? missing!.ordinal : NO_ORDINAL,
     expectMs: sample.expectMs ?? 0,
+    historical: sample.historical ?? false,
     readings: sample.readings.map(readingOf),
   };
 }
@@ -101,7 +109,11 @@ function readingOf({ metric, judged, offset }: Reading): ExpectedReading {
 }
 
 function byReference(payload: Uint8Array, channel: PlanChannel): Expected {
-  const decoded = decodePayload(payload, channel, { ...NO_SITUATION, receivedMs: RECEIVED_MS });
+  const situation = { ...NO_SITUATION, receivedMs: RECEIVED_MS };
+  return expectedOf(decodePayload(payload, channel, situation), channel);
+}
+
+export function expectedOf(decoded: Payload, channel: PlanChannel): Expected {
   const head = { status: statusName(decoded.status), offset: decoded.offset };
   if (decoded.status !== status.OK) return head;
   const samples = decoded.samples.map((sample) => sampleOf(sample, channel));
@@ -118,6 +130,7 @@ export function byKernel(decoded: DecodedRecord): Expected {
     timeOffset: sample.timeOffset,
     metric: sample.metric,
     expectMs: sample.expectMs,
+    historical: sample.historical,
     readings: sample.readings.map(({ ordinal, status: verdict, offset, bits: value, text }) => ({
       ...{ ordinal, status: statusName(verdict), offset, bits: value, text },
     })),

@@ -19,6 +19,7 @@ interface Exports {
   decodeList(...places: number[]): number;
   decodedBytes(): number;
   decodeAll(...places: [plan: number, channel: number, ...rest: number[]]): number;
+  aliasListAt(out: number): number;
   powersOfFive(): number;
   nameHash(at: number, bytes: number): number;
   planMagicOk(plan: number): number;
@@ -36,6 +37,15 @@ interface Exports {
   windowTable(channel: number, index: number): number;
   findMetric(channel: number, at: number, bytes: number): number;
   metricOrdinal(metric: number): number;
+}
+
+/** As assembly/decode/alias-list.ts lays it out. */
+export interface AliasEntry {
+  readonly alias: bigint;
+  readonly ordinal: number;
+  readonly dataType: number;
+  readonly channel: number;
+  readonly space: number;
 }
 
 export interface DecodedReading {
@@ -57,6 +67,7 @@ export interface DecodedSample {
   readonly metric: number;
   /** Promised by the device; 0 = nothing. */
   readonly expectMs: number;
+  readonly historical: boolean;
   readonly readings: readonly DecodedReading[];
 }
 
@@ -74,6 +85,8 @@ const OUT_AT = 2 * 1024 * 1024;
 /** Zeros: nothing known besides the payload. */
 const SITUATION_AT = OUT_AT - 8192;
 const LIST_AT = 1024 * 1024;
+const ALIASES_AT = 3 * 1024 * 1024;
+const KIND_AT = ALIASES_AT - 4096;
 const GUARD_BYTES = 4096;
 const GUARD = 0xa5;
 const GUARDS = Buffer.alloc(GUARD_BYTES, GUARD);
@@ -171,6 +184,43 @@ export class Probe {
     this.#view.setBigInt64(SITUATION_AT, BigInt(receivedMs), true);
   }
 
+  /** What the records to come are, and what their device remembers. */
+  situate(kind: string, aliases: readonly AliasEntry[]): void {
+    const text = Buffer.from(kind);
+    this.#bytes.set(text, KIND_AT);
+    const view = this.#view;
+    view.setUint32(SITUATION_AT + 8, text.length === 0 ? 0 : KIND_AT, true);
+    view.setUint32(SITUATION_AT + 12, text.length, true);
+    view.setUint32(SITUATION_AT + 16, aliases.length === 0 ? 0 : ALIASES_AT, true);
+    view.setUint32(SITUATION_AT + 20, aliases.length, true);
+    aliases.forEach((entry, i) => {
+      const at = ALIASES_AT + i * 24;
+      view.setBigUint64(at, entry.alias, true);
+      view.setUint32(at + 8, entry.ordinal, true);
+      view.setUint32(at + 12, entry.dataType, true);
+      view.setUint32(at + 16, entry.channel, true);
+      view.setUint32(at + 20, entry.space, true);
+    });
+  }
+
+  /** What the record decoded last says beyond samples. */
+  spark(): { flags: number; sequence: number; space: number; aliases: AliasEntry[] } {
+    const view = this.#view;
+    const list = this.kernel.aliasListAt(OUT_AT);
+    const aliases = Array.from({ length: view.getUint32(list, true) }, (_, i): AliasEntry => {
+      const at = list + 8 + i * 24;
+      return {
+        ...{ alias: view.getBigUint64(at, true), ordinal: view.getUint32(at + 8, true) },
+        ...{ dataType: view.getUint32(at + 12, true), channel: view.getUint32(at + 16, true) },
+        space: view.getUint32(at + 20, true),
+      };
+    });
+    return {
+      ...{ flags: view.getUint32(OUT_AT + 44, true), sequence: view.getUint32(OUT_AT + 48, true) },
+      ...{ space: view.getUint32(list + 4, true), aliases },
+    };
+  }
+
   /** Puts bytes at the very end of memory; gives their address. */
   put(bytes: Uint8Array): number {
     const at = this.#bytes.length - bytes.byteLength;
@@ -254,6 +304,7 @@ export class Probe {
       metric: view.getUint32(at + 20, true),
       timeOffset: view.getUint32(at + 32, true),
       expectMs: view.getUint32(at + 40, true),
+      historical: (view.getUint32(at + 36, true) & 1) !== 0,
       readings: Array.from({ length: count }, (_, i) => this.#reading(first + i)),
     };
   }

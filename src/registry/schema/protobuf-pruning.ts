@@ -1,6 +1,7 @@
 /**
- * The part of a Protobuf schema that the declared paths walk. In: the fields they use, by type. Out: the messages of a plan's schema, the root first, then breadth first; whoever declares the
- * same paths in another order gets the same.
+ * The part of a Protobuf schema that the declared paths walk. In: the fields used, by type. Out:
+ * the messages of a plan's schema, the root first, then breadth first; whoever declares the same
+ * paths in another order gets the same.
  */
 import protobuf from 'protobufjs';
 import type { ProtobufField, ProtobufSchema, ProtobufType } from '../../model/plan-schema.ts';

@@ -24,6 +24,7 @@ import * as wire from './protobuf.ts';
 import { decodeMessage } from './protobuf-message.ts';
 import { decodeSenmlCbor } from './senml-cbor.ts';
 import { decodeSenmlJson } from './senml-json.ts';
+import { decodeSparkplug } from './sparkplug.ts';
 import { inTimeRange } from './time.ts';
 import { type Judged, judgeValue, type Raw } from './validate.ts';
 
@@ -49,13 +50,16 @@ export interface Sample {
 
 /** What an alias of a device stands for. */
 export interface Binding {
+  readonly channel: number;
   /** Sparkplug's name space: '' for the edge node's own, else the device. */
   readonly space: string;
-  readonly name: string;
+  readonly alias: bigint;
+  /** Ordinal of the metric; none of the channel's, or the protocol's own. */
+  readonly target: number | 'undeclared' | 'own';
   readonly dataType: number;
 }
-/** By alias. */
-export type Aliases = ReadonlyMap<bigint, Binding>;
+/** By channel, space and alias; only sparkplug.ts makes the keys. */
+export type Aliases = ReadonlyMap<string, Binding>;
 
 /** What is known besides the payload. */
 export interface Situation {
@@ -107,6 +111,11 @@ function decodeFormat(payload: Uint8Array, channel: PlanChannel, situation: Situ
     }
     case 'senml-json':
       return finish(null, decodeSenmlJson(payload, channel, situation));
+    case 'sparkplug': {
+      const { overLimit, ...parts } = decodeSparkplug(payload, channel, situation);
+      const status = overLimit || isOverLimit(parts.samples) ? LIMIT_EXCEEDED : OK;
+      return { status, offset: 0, key: null, ...parts };
+    }
     case 'avro':
       return decodeAvro(payload, channel);
     case 'senml-cbor':

@@ -1,6 +1,7 @@
 /**
- * The wire of Protobuf with groups, for formats that pass over what they do not know. In: bytes. Out: the fields of one message, in order, or Malformed at the tag of the innermost field that
- * cannot be read. Nothing is looked into but groups.
+ * The wire of Protobuf with groups, for formats that pass over the unknown. In: bytes. Out: the
+ * fields of one message, in order, or Malformed at the tag of the innermost field that cannot be
+ * read. Nothing is looked into but groups.
  */
 import { GROUPS_MAX } from '../../../assembly/shared/protobuf-program.ts';
 import { Malformed } from './protobuf.ts';
