@@ -3,8 +3,11 @@
  * turns. In: nothing. Out: targets by name.
  */
 import avro from 'avsc';
+import { encode as encodeCbor } from 'cbor-x';
+import protobuf from 'protobufjs';
 import type { Plan, PlanChannel } from '../../src/model/plan.ts';
 import { compileAvroSchema } from '../../src/registry/schema/avro-schema.ts';
+import { compileProtobufSchema } from '../../src/registry/schema/protobuf-schema.ts';
 import { channelOf, metricOf, planOf } from '../kernel/plan-sample.ts';
 import { encodeTelemetry } from '../kernel/telemetry.ts';
 
@@ -98,6 +101,50 @@ const AVRO_VALUE = {
   ],
 };
 
+/** A pack with the integer labels of RFC 8428. */
+const labelled = (record: object): Map<number, unknown> =>
+  new Map(Object.entries(record).map(([label, value]) => [Number(label), value]));
+
+/** Nested, repeated, packed, a map, an enumeration, a oneof, a well-known time. */
+const MESSAGE_SCHEMA = `
+syntax = "proto3";
+import "google/protobuf/timestamp.proto";
+message Pack {
+  string id = 1;
+  repeated Sample data = 2;
+  map<string, Sample> others = 3;
+}
+message Sample {
+  google.protobuf.Timestamp time = 1;
+  oneof kind { double value = 2; float rough = 9; }
+  repeated sint64 counts = 3;
+  bool on = 4;
+  Mode mode = 5;
+  string note = 6;
+  A a = 7;
+  enum Mode { auto = 0; off = 1; }
+}
+message A { map<string, fixed32> b = 1; }
+`;
+const MESSAGE_TYPE = protobuf
+  .parse(
+    MESSAGE_SCHEMA.replace(
+      /import.*/,
+      'message Stamp { int64 seconds = 1; int32 nanos = 2; }',
+    ).replace('google.protobuf.Timestamp', 'Stamp'),
+  )
+  .root.lookupType('Pack');
+const MESSAGE_VALUE = {
+  id: 'x',
+  data: [
+    {
+      ...{ time: { seconds: 1_790_000_000, nanos: 5_000_000 }, value: 1.5, counts: [1, -2, 3] },
+      ...{ on: true, mode: 'off', note: 'caf\u00e9', a: { b: { c: 7 } } },
+    },
+  ],
+  others: { k: { value: 2 } },
+};
+
 const JSON_WORDS = text(
   ...['"value":', '"count":', '"on":true', '"mode":"auto"', '"note":"', '"a":{"b":{"c":1}}'],
   ...['"time":', '"id":"x"', '\\u0061', '\\ud800', '\\udc00', '\\n', '"', '{', '}', '[', ']', ','],
@@ -173,6 +220,67 @@ export const TARGETS: readonly Target[] = [
     aliases: NO_ALIASES,
   },
   {
+    name: 'senml-cbor',
+    plan: () => planWith({ format: 'senml-cbor', metrics: SENML_METRICS }),
+    seeds: () =>
+      [
+        [
+          { '-2': 'urn:dev:ow:1:', '-3': 1.7e9, '-4': 'Cel', 0: 'value', 2: 21.5 },
+          { 0: 'count', 1: '1', 2: 3, 6: 1 },
+        ],
+        [
+          { 0: 'on', 4: true, 6: -5 },
+          { 0: 'mode', 3: 'auto', 7: 60 },
+          { 0: 'x', 8: Buffer.from('hi') },
+          { 0: 'y', 5: 1 },
+        ],
+      ].map((pack) => encodeCbor(pack.map(labelled))),
+    words: [
+      ...text('\x9f', '\xbf', '\xff', '\x81\xa2\x00', '\xfb\x40\x35\x80\x00\x00\x00\x00\x00'),
+      ...text(
+        '\xf9\x3c\x00',
+        '\xfa\x41\xac\x00\x00',
+        '\x1b\xff\xff\xff\xff\xff\xff\xff\xff',
+        '\x65value',
+      ),
+      ...text('\x7f', '\x5f', '\xc1', '\xf5', '\xf6', '\x21', '\x22', '\x3b\x00\x00'),
+    ],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+  {
+    name: 'protobuf-message',
+    plan: messagePlan,
+    seeds: () => [
+      Buffer.from(MESSAGE_TYPE.encode(MESSAGE_TYPE.fromObject(MESSAGE_VALUE)).finish()),
+    ],
+    words: [
+      ...text(
+        '\x0a',
+        '\x12',
+        '\x08',
+        '\x0d',
+        '\x10',
+        '\x19',
+        '\x1a',
+        '\x22',
+        '\x2a',
+        '\x32',
+        '\x3a',
+        '\x42',
+      ),
+      ...text(
+        '\x0b',
+        '\x0c',
+        '\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01',
+        '\x80\x80\x80\x80\x10',
+        '\x01c',
+      ),
+    ],
+    kinds: NO_KIND,
+    aliases: NO_ALIASES,
+  },
+  {
     name: 'avro',
     plan: avroPlan,
     seeds: () => [AVRO_TYPE.toBuffer(AVRO_VALUE)],
@@ -190,6 +298,20 @@ export const TARGETS: readonly Target[] = [
     aliases: NO_ALIASES,
   },
 ];
+
+function messagePlan(): Plan {
+  const use = {
+    ...{ format: 'protobuf-message' as const, samplesPath: ['data'], timeOf: 'sample' as const },
+    ...{ timePath: ['time'], timeFormat: 'ms' as const, eventIdPath: ['id'] },
+    metrics: METRICS.map((metric) =>
+      metric.name === 'count' ? { ...metric, path: ['counts', '1'] } : metric,
+    ),
+  };
+  const source = { text: MESSAGE_SCHEMA, message: 'Pack', file: 'fuzz.proto' };
+  const compiled = compileProtobufSchema(source, use);
+  if ('schema' in compiled) return planWith({ ...use, schema: compiled.schema });
+  throw new Error(compiled.problems.map(({ what }) => what).join('; '));
+}
 
 function avroPlan(): Plan {
   const use = {
