@@ -10,6 +10,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import asc from 'assemblyscript/asc';
+import * as L from '../../assembly/shared/plan-layout.ts';
 import { assert } from '../../src/base/assert.ts';
 import { projectFolder } from '../../src/base/project.ts';
 import { type KernelMemory, type KernelModule, webAssembly } from '../../src/kernel/binary.ts';
@@ -58,7 +59,11 @@ const FLAGS = [
 export async function compileDecoders(): Promise<Instrumented> {
   const base = ['--baseDir', projectFolder(), 'assembly/decode/probe.ts'];
   let text = '';
-  const keep = { writeFile: (_name: string, content: unknown) => void (text = String(content)) };
+  const keep = {
+    writeFile: (_name: string, content: unknown) => {
+      text = String(content);
+    },
+  };
   const { error, stderr } = await asc.main([...base, '--textFile', 'fuzz.wat', ...FLAGS], keep);
   assert(error === null, `the decoders compile: ${stderr.toString()}`);
   const made = instrument(text, { mapAt: MAP_AT, fuelAt: FUEL_AT });
@@ -77,6 +82,7 @@ export class Harness {
   readonly #guard = Buffer.alloc(GUARD_BYTES, GUARD);
   /** What must stay as it is: plan and situation. */
   readonly #fixed: Buffer;
+  readonly #expectations: readonly number[];
 
   constructor(made: Instrumented, plan: Plan, aliases: Uint8Array) {
     this.#memory = new webAssembly.Memory({ initial: PAGES, maximum: 65536, shared: true });
@@ -103,6 +109,8 @@ export class Harness {
     this.#guard.copy(this.#bytes, OUT_AT - GUARD_BYTES);
     this.#guard.copy(this.#bytes, this.#end);
     this.#fixed = Buffer.from(this.#bytes.subarray(0, SITUATION_AT));
+    const trie = this.#view.getUint32(this.#channel + L.CHANNEL_TRIE_AT, true);
+    this.#expectations = trie === 0 ? [] : expectationsOf(this.#view, this.#channel + trie);
   }
 
   /** Runs one input. Null: it returned as it should; else what is broken. */
@@ -136,6 +144,9 @@ export class Harness {
 
   /** True when the plan and the module's data are as they were: dearer, so asked now and then. */
   isIntact(): boolean {
+    // Where JSON expects the next member is a memory of the last object, not of the plan.
+    for (const at of this.#expectations)
+      this.#view.setUint32(at, this.#fixed.readUInt32LE(at), true);
     return this.#bytes.compare(this.#fixed, 0, SITUATION_AT, 0, SITUATION_AT) === 0;
   }
 
@@ -148,6 +159,21 @@ export class Harness {
   turns(bytes: number): number {
     return TURNS_BASE + TURNS_PER_BYTE * bytes - this.#view.getInt32(FUEL_AT, true);
   }
+}
+
+/** Addresses of the words that say which member is expected, in a node of the trie and below. */
+function expectationsOf(view: DataView, node: number): number[] {
+  const found = [node + L.NODE_FIRST_AT];
+  const slots = view.getUint32(node + L.NODE_MASK_AT, true) + 1;
+  for (let slot = 0; slot < slots; slot++) {
+    const offset = view.getUint32(node + L.NODE_SLOTS_AT + slot * 8 + 4, true);
+    if (offset === 0) continue;
+    const member = node + offset;
+    found.push(member + L.MEMBER_NEXT_AT);
+    const child = view.getUint32(member + L.MEMBER_CHILD_AT, true);
+    if (child !== 0) found.push(...expectationsOf(view, member + child));
+  }
+  return found;
 }
 
 /** Inputs kept from earlier runs, one in base64 to a line. */
