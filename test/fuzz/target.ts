@@ -2,9 +2,12 @@
  * What can be attacked: a plan per format, inputs to begin with, and words at which the format
  * turns. In: nothing. Out: targets by name.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import avro from 'avsc';
 import { encode as encodeCbor } from 'cbor-x';
 import protobuf from 'protobufjs';
+import { projectFolder } from '../../src/base/project.ts';
 import type { Plan, PlanChannel } from '../../src/model/plan.ts';
 import { compileAvroSchema } from '../../src/registry/schema/avro-schema.ts';
 import { compileProtobufSchema } from '../../src/registry/schema/protobuf-schema.ts';
@@ -145,6 +148,46 @@ const MESSAGE_VALUE = {
   others: { k: { value: 2 } },
 };
 
+const SPARKPLUG_METRICS = METRICS.map((metric) => ({
+  ...metric,
+  path: metric.ordinal % 2 === 0 ? [metric.name] : ['dev', metric.name],
+}));
+const SPARKPLUG_TYPE = protobuf
+  .parse(readFileSync(join(projectFolder(), 'test', 'kernel', 'sparkplug.proto'), 'utf8'))
+  .root.lookupType('Payload');
+const sparkplug = (value: object): Uint8Array =>
+  SPARKPLUG_TYPE.encode(SPARKPLUG_TYPE.fromObject(value)).finish();
+const SPARKPLUG_VALUES = [
+  {
+    timestamp: 1_790_000_000_000,
+    seq: 0,
+    metrics: [
+      { name: 'value', alias: 1, datatype: 10, doubleValue: 1.5 },
+      { name: 'on', alias: 3, datatype: 11, booleanValue: true, timestamp: 1_790_000_000_001 },
+      { name: 'count', alias: 2, datatype: 1, intValue: 0xfffffffe },
+      { name: 'mode', alias: 4, datatype: 12, stringValue: 'auto', isNull: true },
+    ],
+  },
+  {
+    timestamp: 1_790_000_000_002,
+    seq: 1,
+    metrics: [{ alias: 1, doubleValue: 2, isHistorical: true }],
+  },
+];
+/** What a device remembers: alias 1 and 3 of the node, 2 of its device, as doubles and an Int8. */
+const ALIASES = Buffer.concat(
+  [
+    [1, 0, 10],
+    [3, 2, 11],
+  ].map(([alias, ordinal, dataType]) => {
+    const entry = Buffer.alloc(24);
+    entry.writeBigUInt64LE(BigInt(alias!), 0);
+    entry.writeUInt32LE(ordinal!, 8);
+    entry.writeUInt32LE(dataType!, 12);
+    return entry;
+  }),
+);
+
 const JSON_WORDS = text(
   ...['"value":', '"count":', '"on":true', '"mode":"auto"', '"note":"', '"a":{"b":{"c":1}}'],
   ...['"time":', '"id":"x"', '\\u0061', '\\ud800', '\\udc00', '\\n', '"', '{', '}', '[', ']', ','],
@@ -279,6 +322,44 @@ export const TARGETS: readonly Target[] = [
     ],
     kinds: NO_KIND,
     aliases: NO_ALIASES,
+  },
+  {
+    name: 'sparkplug',
+    plan: () => planWith({ format: 'sparkplug', metrics: SPARKPLUG_METRICS }),
+    seeds: () => SPARKPLUG_VALUES.map((value) => sparkplug(value)),
+    words: [
+      ...text(
+        '\x12',
+        '\x0a\x05value',
+        '\x10\x01',
+        '\x10\x02',
+        '\x20\x09',
+        '\x20\x0a',
+        '\x38\x01',
+        '\x28\x01',
+      ),
+      ...text(
+        '\x50\x01',
+        '\x58\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01',
+        '\x65',
+        '\x69',
+        '\x70\x01',
+        '\x7a\x04auto',
+      ),
+      ...text('\x18\xff\x01', '\x08\x80\x80\x80\x80\x10', '\x0b', '\x0c'),
+    ],
+    kinds: [
+      '',
+      'NBIRTH',
+      'NDATA',
+      'DBIRTH/dev',
+      'DDATA/dev',
+      'NDEATH',
+      'DDEATH/dev',
+      'NCMD',
+      'x/y/z',
+    ],
+    aliases: ALIASES,
   },
   {
     name: 'avro',
