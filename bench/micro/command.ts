@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- micro`: W7, the parts that the rest is made of, each alone, so that a regression
- * has a name:
+ * `npm run bench -- micro`: W7, the parts that the rest is made of, each alone, so that a
+ * regression has a name:
  *
  *   framing        records of a batch read and found empty            per record
  *   lookup         a record's device found among 20,000               per record

@@ -1,6 +1,6 @@
 /**
- * Payloads for the parse bench, in memory: points (one reading) and trucks (seven readings) in every
- * format, one in a hundred damaged so that no reader can take it. Equal in every run.
+ * Payloads for the parse bench, in memory: points (one reading) and trucks (seven readings) in
+ * every format, one in a hundred damaged so that no reader can take it. Equal in every run.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** SenML in JSON: the kernel against the reference, which resolves packs by the prose of RFC 8428. */
+/** SenML in JSON: the kernel against the reference, which resolves packs as RFC 8428 says. */
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Oracle, SEED } from './decode-oracle.ts';

@@ -1,7 +1,7 @@
 /**
  * The largest windows there can be: 64 metrics whose sketches have all their bins, in a pane that
- * 64 windows hold. A row of them takes a mebibyte: the turn stops between two, and nothing overflows
- * (the debug build asserts the bounds of staged rows and sealed blocks).
+ * 64 windows hold. A row of them takes a mebibyte: the turn stops between two, and nothing
+ * overflows (the debug build asserts the bounds of staged rows and sealed blocks).
  */
 import { expect } from 'chai';
 import { SKETCH_BINS_MAX, SKETCH_SHIFT } from '../../assembly/shared/abi.ts';

@@ -28,9 +28,9 @@ const STATUS_INTRODUCTION = `
 ## Statuses of data
 
 What becomes of a record that is not stored whole. The status is the \`reason\` of its dead letter
-(table \`dead_letters\`, \`millrace dlq\`, subjects \`dlq.…\`) and is counted in \`ledger\`. When several
-apply, the one with the lowest number counts. A status of a record concerns all of it; one of a
-sample all its readings; one of a reading only that one, the others are stored (\`partly\`).
+(table \`dead_letters\`, \`millrace dlq\`, subjects \`dlq.…\`) and is counted in \`ledger\`. When
+several apply, the one with the lowest number counts. A status of a record concerns all of it; one
+of a sample all its readings; one of a reading only that one, the others are stored (\`partly\`).
 
 | number | status | of a | meaning | what to do |
 |---|---|---|---|---|

@@ -40,7 +40,7 @@ export function follow(from: Type, path: readonly string[], root: string): Leads
     } else if (kind === 'map') {
       here = (type as types.MapType).valuesType as Type;
     } else {
-      return { what: `${said} is ${describe(type)}, so there is no \`${name}\` in it` };
+      return { what: `${said} is ${describe(type)}, so there is no \`${name}\` in it.` };
     }
     said = said === root ? `\`${name}\`` : `${said.slice(0, -1)}.${name}\``;
   }
@@ -77,5 +77,8 @@ export function describe(type: Type): string {
   }
   const kind = type.typeName;
   if (kind === 'array') return 'an array (only `samples` may lead to one)';
-  return `${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}${type.name ? ` (${type.name})` : ''}`;
+  return `${withArticle(kind)}${type.name ? ` (${type.name})` : ''}`;
 }
+
+export const withArticle = (noun: string): string =>
+  `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;

@@ -8,7 +8,15 @@ import avro, { type Type, type types } from 'avsc';
 import { JSON_DEPTH_MAX } from '../../model/limit.ts';
 import type { TimeFormat, ValueKind } from '../../model/plan.ts';
 import type { AvroNode, AvroSchema, AvroType } from '../../model/plan-schema.ts';
-import { describe, follow, isUnion, LOGICAL_TYPES, type Place, settle } from './avro-path.ts';
+import {
+  describe,
+  follow,
+  isUnion,
+  LOGICAL_TYPES,
+  type Place,
+  settle,
+  withArticle,
+} from './avro-path.ts';
 import type { SchemaProblem, SchemaUse, SchemaVerdict } from './schema-use.ts';
 
 /** What each kind of metric is read from. */
@@ -115,7 +123,7 @@ class Paths {
     }
     const found = follow(from, path, said);
     if ('place' in found) return found.place;
-    this.#add(part, `${name(path)} leads nowhere: ${found.what}.`);
+    this.#add(part, `${name(path)} leads nowhere: ${found.what}`);
     return null;
   }
 
@@ -154,7 +162,7 @@ class Paths {
           ? ` Declare it as \`${other[0]}\` instead.`
           : '';
     const is = logical === 'decimal' ? 'a decimal' : describe(type);
-    const what = `${name(path)} is ${is}; a ${kind} is read from ${list(allowed)}.`;
+    const what = `${name(path)} is ${is}; ${withArticle(kind)} is read from ${list(allowed)}.`;
     this.#add(part, what + hint);
   }
 

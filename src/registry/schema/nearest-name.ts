@@ -14,14 +14,14 @@ export function nearestName(written: string, names: readonly string[]): string {
   return best;
 }
 
-/** ' Did you mean …?', or the names that there are. */
+/** The end of a sentence: 'did you mean …?', or the names that there are. */
 export function nameHint(written: string, names: readonly string[]): string {
   const nearest = nearestName(written, names);
   if (nearest !== '') return `did you mean \`${nearest}\`?`;
-  if (names.length === 0) return 'it has none';
+  if (names.length === 0) return 'it has none.';
   const shown = names.slice(0, NAMES_SHOWN).map((name) => `\`${name}\``);
   const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : '';
-  return `it has ${shown.join(', ')}${more}`;
+  return `it has ${shown.join(', ')}${more}.`;
 }
 
 const NAMES_SHOWN = 8;
