@@ -283,7 +283,7 @@ describe('Problems of a configuration', () => {
       ],
       [
         'a default retention that is too short is named as such',
-        'log: { retention: 30d }\ndedup: { horizon: 30d }\n' + channelYaml('age: { max: 20d }'),
+        `log: { retention: 30d }\ndedup: { horizon: 30d }\n${channelYaml('age: { max: 20d }')}`,
         '5:3: channels.truck.retention.readings: must exceed 20d (age.max); it is 14d by default',
       ],
       [

@@ -93,7 +93,7 @@ describe('A Protobuf schema for a channel', () => {
     });
   }
 
-  it('keeps what leads to the paths, oneofs whole, and where the message stands in its file', () => {
+  it('keeps what leads to the paths, oneofs whole, and where the message stands', () => {
     const verdict = compile(metric('text', 'name'), { message: 'Outer' });
     if (!('schema' in verdict)) throw new Error(whatOf(verdict));
     const { messages, enums, indexPath } = verdict.schema;
