@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { needNab } from '../support/nab.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
 const bench = fileURLToPath(
@@ -64,3 +65,78 @@ describe('the kernel bench', function () {
     expect([...subjects]).to.have.members(['millrace', 'millrace-scalar', 'naive', 'protobufjs']);
   });
 });
+
+describe('the parse bench', function () {
+  this.timeout(240_000);
+
+  it('prints every shape and format, all subjects with the same values', async () => {
+    const lines = await run('parse');
+    for (const line of lines) expectMeasurement(line, 'parse');
+    const hashes = hashesByCase(lines);
+    const wanted = ['point', 'truck'].flatMap((shape) =>
+      ['json', 'protobuf', 'avro'].map((format) => `${shape}-${format}`),
+    );
+    expect([...hashes.keys()]).to.have.members(wanted);
+    for (const [name, found] of hashes) expect(found.size, name).to.equal(1);
+    const subjects = new Set(lines.map((line) => line['subject']));
+    expect([...subjects]).to.include.members(['millrace', 'millrace-scalar', 'naive']);
+    expect([...subjects]).to.include.members(['protobufjs', 'avsc']);
+  });
+});
+
+describe('the micro bench', function () {
+  this.timeout(240_000);
+
+  it('prints every part, and all subjects of one part count the same', async () => {
+    const lines = await run('micro');
+    for (const line of lines) expectMeasurement(line, 'micro');
+    const hashes = hashesByCase(lines);
+    const parts = ['framing', 'lookup', 'turn-inline', 'turn-worker', 'export', 'import', 'hash'];
+    expect([...hashes.keys()]).to.have.members(parts);
+    for (const [name, found] of hashes) expect(found.size, name).to.equal(1);
+    expect(hashes.get('import'), 'what was read back is what was written').to.have.keys('true');
+  });
+});
+
+describe('the anomaly bench', function () {
+  this.timeout(240_000);
+
+  it('prints per series what was found, then the sum', async function () {
+    needNab(this);
+    const lines = await run('anomaly');
+    for (const line of lines) {
+      expectMeasurement(line, 'anomaly', ['precision', 'recall', 'meanDelayHours']);
+    }
+    expect(lines.map((line) => line['case'])).to.deep.equal([
+      ...['TravelTime_451', 'speed_7578', 'all'],
+    ]);
+    const sum = (name: string) =>
+      lines.slice(0, -1).reduce((total, line) => total + Number(line[name]), 0);
+    const all = lines.at(-1)!;
+    for (const name of ['events', 'detections', 'trueDetections', 'windows', 'found']) {
+      expect(all[name], name).to.equal(sum(name));
+    }
+    expect(all['recall']).to.equal(Number(all['found']) / Number(all['windows']));
+    expect(all['precision']).to.equal(Number(all['trueDetections']) / Number(all['detections']));
+  });
+});
+
+function expectMeasurement(line: Line, workload: string, more: readonly string[] = []): void {
+  if (more.length === 0) expect(line).to.have.all.keys(...KEYS);
+  else expect(line).to.include.keys(...KEYS, ...more);
+  expect(line['workload']).to.equal(workload);
+  for (const name of ['events', 'wallSeconds', 'cpuMicrosPerEvent', 'eventsPerSecond']) {
+    expect(line[name], `${name} of ${line['case']}`).to.be.a('number').and.be.above(0);
+  }
+  expect(line['resultHash']).to.be.a('string').and.not.equal('');
+  expect(line['commit']).to.match(/^[0-9a-f]{7,40}$|^unknown$/);
+}
+
+function hashesByCase(lines: readonly Line[]): Map<string, Set<unknown>> {
+  const hashes = new Map<string, Set<unknown>>();
+  for (const line of lines) {
+    const name = String(line['case']);
+    hashes.set(name, (hashes.get(name) ?? new Set()).add(line['resultHash']));
+  }
+  return hashes;
+}
