@@ -143,7 +143,7 @@ describe('a channel with every check, window, alert and score', function () {
   });
 
   it('closes minutes, hours, hopping, session and count windows', async () => {
-    const columns = 'count, sum, min, max, first, last';
+    const columns = 'toFloat64(count), sum, min, max, first, last';
     expect(await windows('v_agg_1m', columns)).to.deep.equal([
       [0, 60, 6, 121, 10, 26, 10, 26],
       [60, 120, 4, 65, 15, 19, 19, 15],
@@ -154,7 +154,7 @@ describe('a channel with every check, window, alert and score', function () {
       [0, 3600, 12, 210, 10, 26, 10, 12],
       [3600, 7200, 1, 20, 20, 20, 20, 20],
     ]);
-    expect(await windows(VIEWS.hop, 'count, sum')).to.deep.equal([
+    expect(await windows(VIEWS.hop, 'toFloat64(count), sum')).to.deep.equal([
       [-60, 60, 6, 121],
       [0, 120, 10, 186],
       [60, 180, 4, 65],
@@ -163,12 +163,12 @@ describe('a channel with every check, window, alert and score', function () {
       [3540, 3660, 1, 20],
       [3600, 3720, 1, 20],
     ]);
-    expect(await windows(VIEWS.session, 'count, sum')).to.deep.equal([
+    expect(await windows(VIEWS.session, 'toFloat64(count), sum')).to.deep.equal([
       [0, 130, 10, 186],
       [300, 340, 2, 24],
       [3600, 3630, 1, 20],
     ]);
-    expect(await windows(VIEWS.last, 'count, sum')).to.deep.equal([
+    expect(await windows(VIEWS.last, 'toFloat64(count), sum')).to.deep.equal([
       [0, 30.001, 4, 71],
       [20, 50.001, 4, 97],
       [40, 70.001, 4, 85],
