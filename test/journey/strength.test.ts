@@ -206,7 +206,7 @@ describe('a channel with every check, window, alert and score', function () {
   });
 
   it('scores what stands out', async () => {
-    const scores = await instance.rows<{ device: string; highest: number; when: string }>(
+    const scores = await instance.rows<{ device: string; highest: number; latest: number }>(
       `SELECT device, max(score) AS highest, argMax(last, score) AS latest FROM v_agg_1m
        WHERE metric = 'speed' GROUP BY device ORDER BY device`,
     );
