@@ -9,6 +9,7 @@
 import { ROW_NEXT_AT } from './shared/control';
 import { planTableColumn, planTableColumnBytes } from './plan';
 import { control, durable } from './memory';
+import { copyWords } from './text';
 
 @inline export function nextRow(row: usize): usize { return load<u32>(row, ROW_NEXT_AT); }
 
@@ -89,7 +90,8 @@ function textOf(texts: usize, index: u32): usize {
 @inline
 function putText(out: usize, text: usize): usize {
   const bytes: usize = 1 + <usize>load<u8>(text);
-  memory.copy(out, text, bytes);
+  // What is overwritten behind it is written next, or lies behind the block.
+  copyWords(out, text, bytes);
   return out + bytes;
 }
 

@@ -9,14 +9,14 @@
  * block): addresses into a block are stale after it, offsets in front of the place are not.
  */
 import {
-  INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, setMark, slotAt,
+  INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, rouse, setMark, slotAt,
 } from './memory';
 import { NO_SPARK_SEQUENCE } from './decoded';
-import { poolAllocate, poolFits, poolFree, poolRoom } from './pool';
+import { poolAllocate, poolFits, poolFree, poolIsWide, poolRoom } from './pool';
 import { identityHash } from './identity';
 import { Record, identityScratch } from './work';
 
-/** Device.flags: reached, or a window fired, since a flush point last visited it. */
+/** Device.flags: a window fired since a flush point last visited it. */
 export const DEVICE_UNVISITED: u32 = 1;
 /** Reached by a record since its shadow was last published. */
 export const DEVICE_UNPUBLISHED: u32 = 2;
@@ -108,6 +108,7 @@ export function touchDevice(slot: u32): void {
 export function unvisited(device: Device, flags: u32): void {
   device.flags |= flags;
   setMark(MARK_FLUSH, device.slot);
+  if ((flags & DEVICE_UNVISITED) != 0) rouse(device.slot);
 }
 
 // --- growth -----------------------------------------------------------------------------------
@@ -123,6 +124,15 @@ function roomFor(bytes: usize): usize {
  */
 export function growthFits(bytes: usize, growth: usize): bool {
   return growth == 0 || poolFits(roomFor(bytes + growth) << 2);
+}
+
+/** Growth that surely fits a wide pool, even of a block as long. */
+const GROWTH_SMALL: usize = 1024 * 1024;
+
+/** True when growth of at most `growth` surely fits; false says nothing. */
+@inline
+export function growthIsSmall(bytes: usize, growth: usize): bool {
+  return bytes <= GROWTH_SMALL && growth <= GROWTH_SMALL && poolIsWide();
 }
 
 /** Opens a gap of zeros at `offset` of the block. Room was checked by `growthFits`. */
@@ -210,6 +220,7 @@ export function registerDevice(record: Record): u32 {
   const entry = slotAt(slot);
   entry.block = block;
   entry.heapAt = 0;
+  entry.calm = 0;
   const device = changetype<Device>(block);
   device.bytes = <u32>used;
   device.slot = slot;

@@ -4,13 +4,17 @@
  * the ledger. One section of a device, or its shadow, is one unit of work.
  */
 import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
-import { MARK_FLUSH, NONE, clearMark, control, durable, nextMarked } from './memory';
+import {
+  MARK_FLUSH, NONE, calmTime, clearMark, control, durable, nextMarked, nextVisit, slotAt,
+} from './memory';
 import { flushQuality, qualityPending } from './judge/quality';
 import { planChannelById, planShadowIntervalMs } from './plan';
 import { rowsFull, stageDevice, stageLedger } from './rows';
-import { Section, sectionAt } from './series';
+import { Section, sectionAt, windowStateAt } from './series';
+import { WINDOW_COUNT, WINDOW_TUMBLING } from './shared/abi';
 import { timersPending } from './timer';
-import { warmMarked } from './warm';
+import { warmVisits } from './warm';
+import { kindOf } from './window/cell';
 import { flushWindows } from './window/fire';
 import { turnOf } from './work';
 
@@ -19,14 +23,15 @@ export function flushDevices(): bool {
   if (!flushQuality()) return false;
   const turn = turnOf();
   const c = control();
+  const now = calmTime(durable().logClock);
   for (;;) {
-    const slot = nextMarked(MARK_FLUSH, turn.flushSlot);
+    const slot = nextVisit(turn.flushSlot, now);
     if (slot >= c.deviceCount) break;
     if (slot != turn.flushSlot) {
       turn.flushSlot = slot;
       turn.flushSection = 0;
     }
-    if (slot >= turn.flushWarm) turn.flushWarm = warmMarked(MARK_FLUSH, slot);
+    if (slot >= turn.flushWarm) turn.flushWarm = warmVisits(slot, now);
     if (!flushDevice(slot)) return false;
     turn.flushSlot = slot + 1;
     turn.flushSection = 0;
@@ -56,7 +61,35 @@ function flushDevice(slot: u32): bool {
     device.flags &= ~DEVICE_UNPUBLISHED;
   }
   if (device.flags == 0) clearMark(MARK_FLUSH, slot);
+  slotAt(slot).calm = isCalm(device) ? calmTime(nextShadow(device)) : 0;
   return true;
+}
+
+/**
+ * True when a visit changes nothing until a shadow is due, whatever records come: nothing is dirty
+ * and no fired cell waits to be evicted. What fires, or makes a cell dirty, rouses the slot.
+ */
+function isCalm(device: Device): bool {
+  if (device.dirty > 0) return false;
+  let cells: u32 = 0;
+  let at = sectionAt(device, 0);
+  for (let i: u32 = 0; i < device.channelCount; i++) {
+    const windows = changetype<Section>(at).windowCount;
+    for (let window: u32 = 0; window < windows; window++) {
+      const state = windowStateAt(at, window);
+      if (kindOf(state) == WINDOW_COUNT) continue;
+      if (kindOf(state) != WINDOW_TUMBLING) return false;
+      cells += state.cellCount;
+    }
+    at += changetype<Section>(at).bytes;
+  }
+  return cells == device.unfired;
+}
+
+@inline
+function nextShadow(device: Device): i64 {
+  if (device.lastShadow == NONE) return 0;
+  return device.lastShadow + planShadowIntervalMs(control().plan);
 }
 
 @inline

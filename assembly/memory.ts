@@ -164,7 +164,8 @@ export class Slot {
   block: usize;
   /** Place in the timer heap + 1; 0 = not in it. */
   heapAt: u32;
-  hash: u32;
+  /** Before this log time (calmTime) a flush point changes nothing of the device; 0: look at it. */
+  calm: u32;
   zero: u32;
 }
 export const SLOT_BYTES: usize = 16;
@@ -223,6 +224,31 @@ export function nextMarked(mark: u32, from: u32): u32 {
     word = load<u64>(wordOf(mark, slot));
   }
   return slot + <u32>ctz(word);
+}
+
+/** A log time as `Slot.calm` has it: 1,024 ms are one; earlier ones are never greater. */
+@inline
+export function calmTime(timeMs: i64): u32 {
+  return timeMs <= 0 ? 0 : <u32>min(timeMs >> 10, <i64>u32.MAX_VALUE);
+}
+/** The next flush point looks at the device. */
+@inline
+export function rouse(slot: u32): void { slotAt(slot).calm = 0; }
+
+/** Least slot ≥ `from` that a flush point at `now` (calmTime) visits; `deviceCount`: none. */
+export function nextVisit(from: u32, now: u32): u32 {
+  const count = control().deviceCount;
+  if (from >= count) return count;
+  let word = load<u64>(wordOf(MARK_FLUSH, from)) & (~(<u64>0) << (from & 63));
+  for (let first = from & ~63; first < count;) {
+    for (; word != 0; word &= word - 1) {
+      const slot = first + <u32>ctz(word);
+      if (slotAt(slot).calm <= now) return slot;
+    }
+    first += 64;
+    word = load<u64>(wordOf(MARK_FLUSH, first));
+  }
+  return count;
 }
 
 @inline function alignUp(at: usize, to: usize): usize { return (at + to - 1) & ~(to - 1); }

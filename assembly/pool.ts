@@ -115,6 +115,10 @@ export function poolFits(bytes: usize): bool {
   return bytes < (1 << 30) && find(blockBytes(bytes)) != 0;
 }
 
+/** True when there surely is a free piece of 16 MiB; without looking for one. */
+@inline
+export function poolIsWide(): bool { return load<u32>(POOL_AT) >> 24 != 0; }
+
 /** Content of at least `bytes`, not cleared; 0 when there is no room. */
 export function poolAllocate(bytes: usize): usize {
   if (bytes >= 1 << 30) return 0;

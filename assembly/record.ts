@@ -9,14 +9,16 @@
  */
 import { BOOT_GROWTH, judgeBoot, rememberBoot } from './boot';
 import {
-  DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, REGISTER_BYTES, deviceOf, findDevice, growthFits,
+  DEVICE_UNPUBLISHED, Device, REGISTER_BYTES, deviceOf, findDevice, growthFits, growthIsSmall,
   registerDevice, registerFits, touchDevice, unvisited,
 } from './device';
 import { decodeRecord } from './decode/decode';
 import {
   DECODED_FILTERED, Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
 } from './decoded';
-import { channelContentDedup, channelFormat, channelHasTexts } from './channel';
+import {
+  channelContentDedup, channelFormat, channelHasTexts, channelMetricCount,
+} from './channel';
 import {
   aliasGrowth, aliasesOf, missedBefore, rememberAliases,
 } from './judge/alias';
@@ -48,6 +50,9 @@ export const RECORD_SAMPLES: i32 = 1;
 export const RECORD_NO_MEMORY: i32 = 2;
 
 const MINUTE_MS: i64 = 60000;
+const USUAL_SAMPLES: u32 = 2;
+/** Boots, quality, a section of 64 metrics with seasons, 2 cells with 128 bins in 6 windows. */
+const USUAL_BYTES: usize = 512 * 1024;
 
 /** Forgets the record before; identity, payload and key are filled in by the caller. */
 export function clearRecord(record: Record): void {
@@ -185,9 +190,31 @@ function hasOwnTimes(decoded: Decoded): bool {
   return decoded.sampleCount > 0;
 }
 
+/** Few samples, a key that takes little, no texts. */
+@inline
+function isUsual(record: Record): bool {
+  if (record.status != S.OK || decodedAt(DECODED_AT).sampleCount > USUAL_SAMPLES) return false;
+  if (record.keyKind != KEY_BOOT && record.keyKind != KEY_NONE) return false;
+  const channel = record.channel;
+  return !channelHasTexts(channel) && channelFormat(channel) != FORMAT_SPARKPLUG;
+}
+
+/**
+ * No less than a usual record may add: a new section of every size with its cells, and all cells
+ * made as wide as the channel's metrics ask for (a cell now has at least one accumulator).
+ */
+@inline
+function usualGrowth(device: Device, channel: usize): usize {
+  const widest = (<usize>channelMetricCount(channel) + 1) << 8;
+  return USUAL_BYTES + (<usize>device.bytes >> 6) * widest;
+}
+
 /** True when everything that the record may add to its device's block surely fits. */
 function roomFits(record: Record, isNew: bool): bool {
   const device = isNew ? changetype<Device>(0) : deviceOf(record.slot);
+  if (!isNew && isUsual(record)) {
+    if (growthIsSmall(device.bytes, usualGrowth(device, record.channel))) return true;
+  }
   let growth = qualityGrowth(device);
   if (record.status == S.OK) {
     const samples = decodedAt(DECODED_AT).sampleCount;
@@ -210,7 +237,7 @@ function reach(record: Record): void {
   const device = deviceOf(record.slot);
   device.records++;
   device.lastSeen = durable().logClock;
-  unvisited(device, DEVICE_UNVISITED | DEVICE_UNPUBLISHED);
+  unvisited(device, DEVICE_UNPUBLISHED);
   touchDevice(record.slot);
   if (countsQuality()) openQuality(record.slot, record.status == S.OK);
 }

@@ -26,6 +26,7 @@ import { DEAD_LETTER_SAMPLE_BYTES, KIND_TEXT } from './shared/abi';
 import * as C from './shared/control';
 import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
+import { copyWords } from './text';
 import { NO_METRIC, Record, identityScratch, turnOf } from './work';
 
 /** Rows of one table, in the order of their emission. */
@@ -143,8 +144,9 @@ export function stageSample(device: Device, channel: usize, event: i64, received
   store<u64>(row, turn.sequence, SAMPLE_ROW_SEQUENCE_AT);
   store<u32>(row, expiresAt(event, channelRetentionMs(channel)), SAMPLE_ROW_EXPIRES_AT);
   store<u32>(row, <u32>identityAt, SAMPLE_ROW_IDENTITY_AT);
-  memory.fill(row + SAMPLE_ROW_VALUES_AT, 0, <usize>metrics << 3);
-  memory.copy(row + identityAt, identityOf(device), device.identityBytes);
+  for (let at = row + SAMPLE_ROW_VALUES_AT; at < row + identityAt; at += 8) store<u64>(at, 0);
+  // Rows and identities are whole words.
+  copyWords(row + identityAt, identityOf(device), device.identityBytes);
   return row;
 }
 

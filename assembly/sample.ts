@@ -33,7 +33,7 @@ import {
   FLAG_UNJUDGED_TIME, KIND_TEXT, POLICY_ACCEPT, POLICY_CORRECT, POLICY_REJECT, SCORE_NONE,
 } from './shared/abi';
 import * as S from './shared/status';
-import { scheduleDevice } from './timer';
+import { scheduleStored } from './timer';
 import { conform } from './window/conform';
 import { finishFold, foldSample, moveWatermark } from './window/fold';
 import { NO_METRIC, Record, turnOf } from './work';
@@ -159,7 +159,7 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   section.lastLog = durable().logClock;
   foldSample(slot, offset, index, event);
   moveWatermark(slot, offset, channel, event);
-  scheduleDevice(slot);
+  scheduleStored(slot, channel);
 }
 
 function timeFlags(record: Record, sample: Sample, section: Section, event: i64): u32 {

@@ -31,6 +31,12 @@ export function nameHash(at: usize, bytes: u32): u32 {
   return <u32>hash;
 }
 
+/** Copies words of 8 bytes, as many as hold `bytes`: up to 7 behind them are overwritten too. */
+@inline
+export function copyWords(to: usize, from: usize, bytes: usize): void {
+  for (let i: usize = 0; i < bytes; i += 8) store<u64>(to + i, load<u64>(from + i));
+}
+
 export function equalBytes(left: usize, right: usize, bytes: u32): bool {
   if (bytes >= 8) {
     const last = bytes - 8;

@@ -5,7 +5,7 @@
  */
 import { channelIdleMs } from './channel';
 import { Device, deviceOf, touchDevice } from './device';
-import { HEAP_BYTES, control, durable, slotAt } from './memory';
+import { HEAP_BYTES, control, durable, rouse, slotAt } from './memory';
 import { planChannelById } from './plan';
 import { rowsFull } from './rows';
 import { Section, sectionAt } from './series';
@@ -79,6 +79,18 @@ function deviceDeadline(device: Device): i64 {
     if (section.unfired > 0) least = min(least, deadlineOf(section));
   }
   return least;
+}
+
+/**
+ * The same after a sample was stored: only its channel's deadline has changed, and an entry is
+ * never later than those of the others.
+ */
+@inline
+export function scheduleStored(slot: u32, channel: usize): void {
+  const at = slotAt(slot).heapAt;
+  const d = durable();
+  const deadline = max(d.logClock, d.idleFloor) + channelIdleMs(channel);
+  if (at == 0 || deadline < timerAt(at - 1).key) scheduleDevice(slot);
 }
 
 /** Puts the device where its deadline belongs, or leaves an entry that is early enough. */
@@ -171,12 +183,16 @@ export function timersPending(): bool {
   return false;
 }
 
-/** Builds the heap anew: after an import, and when a plan changes how long idle times are. */
+/**
+ * Builds the heap anew, and lets the next flush point look at every device: after an import, and
+ * when a plan changes how long idle times or shadow intervals are.
+ */
 export function rebuildTimers(): void {
   const c = control();
   c.heapCount = 0;
   for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
     slotAt(slot).heapAt = 0;
+    rouse(slot);
     scheduleDevice(slot);
   }
 }

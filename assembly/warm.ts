@@ -5,7 +5,7 @@
  * Out: nothing; whatever is loaded here is looked up again.
  */
 import {
-  HEAP_BYTES, INDEX_BYTES, RECORDS_AT, SLOT_BYTES, Slot, control, nextMarked, slotAt,
+  HEAP_BYTES, INDEX_BYTES, RECORDS_AT, SLOT_BYTES, Slot, control, nextVisit, slotAt,
 } from './memory';
 import { Record, recordAt, turnOf } from './work';
 
@@ -65,15 +65,15 @@ const VISIT_BYTES: usize = 768;
 const VISITS: usize = 64;
 
 /**
- * The blocks of the next marked devices from `from` on, all at once; gives the slot behind the last
- * of them. The places of records are free between two slices.
+ * The blocks of the next devices to be visited from `from` on, all at once; gives the slot behind
+ * the last of them. The places of records are free between two slices.
  */
-export function warmMarked(mark: u32, from: u32): u32 {
+export function warmVisits(from: u32, now: u32): u32 {
   const devices = control().deviceCount;
   let count: usize = 0;
   let slot = from;
   while (count < VISITS) {
-    const next = nextMarked(mark, slot);
+    const next = nextVisit(slot, now);
     if (next >= devices) {
       slot = devices;
       break;

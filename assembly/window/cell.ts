@@ -9,6 +9,7 @@
  * of unfired and dirty cells in section and device are those of the cells' flags.
  */
 import { deviceOf } from '../device';
+import { rouse } from '../memory';
 import {
   Section, WindowState, bodyOf, insertInSection, removeInSection, sectionOf, windowStateAt,
 } from '../series';
@@ -207,6 +208,7 @@ export function countUnfired(slot: u32, offset: usize): void {
 @inline
 export function setFired(slot: u32, offset: usize, cell: Cell): void {
   cell.flags |= CELL_FIRED;
+  rouse(slot);
   changetype<Section>(sectionOf(slot, offset)).unfired--;
   deviceOf(slot).unfired--;
 }
@@ -214,6 +216,7 @@ export function setFired(slot: u32, offset: usize, cell: Cell): void {
 export function setDirty(slot: u32, offset: usize, cell: Cell): void {
   if ((cell.flags & CELL_DIRTY) != 0) return;
   cell.flags |= CELL_DIRTY;
+  rouse(slot);
   changetype<Section>(sectionOf(slot, offset)).dirty++;
   deviceOf(slot).dirty++;
 }

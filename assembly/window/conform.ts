@@ -12,7 +12,7 @@ import {
   windowSketches,
 } from '../channel';
 import { Device, channelsOf, deviceOf, insertBytes } from '../device';
-import { NONE } from '../memory';
+import { NONE, rouse } from '../memory';
 import {
   ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
   WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection, seasonsBytes,
@@ -138,6 +138,7 @@ export function conform(slot: u32, channel: usize): usize {
   if (at == 0) return addSection(slot, channel);
   const offset = at - changetype<usize>(device);
   if (!follows(changetype<Section>(at), channel)) {
+    rouse(slot);
     widen(slot, offset, channelMetricCount(channel));
     matchScore(slot, offset, channelScore(channel));
     addAlerts(slot, offset, channelAlertCount(channel));
@@ -158,6 +159,7 @@ function addSection(slot: u32, channel: usize): usize {
   const windows = channelWindowCount(channel);
   const bytes = fixedBytes(channel);
   insertBytes(slot, offset, bytes);
+  rouse(slot);
   device = deviceOf(slot);
   device.channelCount++;
   const made = changetype<usize>(device) + offset;

@@ -12,7 +12,7 @@
  * the flags of the cells say where to go on.
  */
 import { DEVICE_UNVISITED, deviceOf, unvisited } from '../device';
-import { NONE, durable } from '../memory';
+import { NONE, durable, rouse } from '../memory';
 import { rowsFull } from '../rows';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
 import { OPEN_WINDOWS_MAX, WINDOW_SESSION } from '../shared/abi';
@@ -61,8 +61,10 @@ export function beginCell(
 ): void {
   const section = sectionOf(slot, offset);
   if (isLost(windowStateAt(section, window), cell.start)) openFragment(section, cell);
-  if (end - 1 <= changetype<Section>(section).watermark) cell.flags = CELL_FIRED;
-  else countUnfired(slot, offset);
+  if (end - 1 <= changetype<Section>(section).watermark) {
+    cell.flags = CELL_FIRED;
+    rouse(slot);
+  } else countUnfired(slot, offset);
 }
 
 /** True when a cell of that start may have been given up already. */
