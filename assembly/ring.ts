@@ -45,6 +45,7 @@ function grown(capacity: u32, idsMax: u32): u32 {
 /** What remembering an id may add to the block, a ring in the making beside the old one. */
 export function ringGrowth(device: Device, idBytes: u32): usize {
   const idsMax = planIdsPerDevice(control().plan);
+  if (device === null) return ringSize(grown(0, idsMax), aligned(idBytes));
   const stride = max(device.ringStride, aligned(idBytes));
   const full = device.ringCount == device.ringCapacity;
   if (!full && stride == device.ringStride) return 0;

@@ -19,7 +19,7 @@ import {
   sectionOf, seriesBytes, windowStateAt,
 } from '../series';
 import {
-  OPEN_WINDOWS_MAX, SCORE_NONE, SCORE_SEASONAL, SKETCH_BINS_MAX, WINDOW_COUNT, WINDOW_HOPPING,
+  OPEN_WINDOWS_MAX, SCORE_NONE, SCORE_SEASONAL, WINDOW_COUNT, WINDOW_HOPPING,
   WINDOW_SESSION,
 } from '../shared/abi';
 import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
@@ -83,44 +83,50 @@ function follows(section: Section, channel: usize): bool {
 export function sectionGrowth(
   device: Device, channel: usize, samples: u32, readings: u32,
 ): usize {
-  let growth: usize = 0;
-  const windows = channelWindowCount(channel);
-  for (let i: u32 = 0; i < windows; i++) growth += windowGrowth(channel, i, samples, readings);
   let at: usize = 0;
   if (device !== null) at = findSection(device, channelId(channel));
-  if (at == 0) return fixedBytes(channel) + growth;
   const section = changetype<Section>(at);
-  return follows(section, channel) ? growth : growth + conformGrowth(section, channel);
+  // A section never gets narrower, though a plan may be.
+  let metrics = channelMetricCount(channel);
+  if (at != 0) metrics = max(metrics, section.metricCount);
+  let growth: usize = 0;
+  if (at == 0) growth = fixedBytes(channel, metrics);
+  else if (!follows(section, channel)) growth = conformGrowth(section, channel, metrics);
+  const windows = channelWindowCount(channel);
+  for (let i: u32 = 0; i < windows; i++) {
+    growth += <usize>min(samples, cellsMax(channel, i)) * cellGrowth(channel, i, metrics);
+    if (windowSketches(channel, i)) growth += <usize>readings * BIN_BYTES;
+  }
+  return growth;
 }
 
-function windowGrowth(channel: usize, index: u32, samples: u32, readings: u32): usize {
-  const metrics = channelMetricCount(channel);
+/** Most cells that a window can have. */
+@inline
+function cellsMax(channel: usize, index: u32): u32 {
+  if (windowKind(channel, index) != WINDOW_HOPPING) return OPEN_WINDOWS_MAX;
+  return OPEN_WINDOWS_MAX + lengthOf(channel, index) / stepOf(channel, index);
+}
+
+/** A new cell without bins, and a tombstone. */
+function cellGrowth(channel: usize, index: u32, metrics: u32): usize {
   const kind = windowKind(channel, index);
-  const step = stepOf(channel, index);
-  let cellsMax: u32 = OPEN_WINDOWS_MAX;
-  if (kind == WINDOW_HOPPING) cellsMax += lengthOf(channel, index) / step;
-  const cells = <usize>min(samples, cellsMax);
-  let bytes = cells * plainBytes(kind, metrics);
-  if (kind == WINDOW_SESSION) bytes += cells * GRAVE_BYTES;
-  if (!windowSketches(channel, index)) return bytes;
-  const bins = min(<u64>readings, <u64>cells * metrics * SKETCH_BINS_MAX);
-  return bytes + cells * sketchHeadBytes(metrics) + <usize>bins * BIN_BYTES;
+  let bytes = plainBytes(kind, metrics);
+  if (kind == WINDOW_SESSION) bytes += GRAVE_BYTES;
+  return windowSketches(channel, index) ? bytes + sketchHeadBytes(metrics) : bytes;
 }
 
 /** Conforming may widen every cell and give every one sketches without bins. */
-function conformGrowth(section: Section, channel: usize): usize {
-  const metrics = channelMetricCount(channel);
+function conformGrowth(section: Section, channel: usize, metrics: u32): usize {
   let cells: usize = 0;
   for (let i: u32 = 0; i < section.windowCount; i++) {
     cells += windowStateAt(changetype<usize>(section), i).cellCount;
   }
   const widest = plainBytes(WINDOW_COUNT, metrics) + sketchHeadBytes(metrics);
-  return fixedBytes(channel) + cells * widest;
+  return fixedBytes(channel, metrics) + cells * widest;
 }
 
 /** Of a new section: all but cells. */
-function fixedBytes(channel: usize): usize {
-  const metrics = channelMetricCount(channel);
+function fixedBytes(channel: usize, metrics: u32): usize {
   const score = channelScore(channel);
   return (
     SECTION_BYTES +
@@ -157,7 +163,7 @@ function addSection(slot: u32, channel: usize): usize {
   const offset = at - changetype<usize>(device);
   const metrics = channelMetricCount(channel);
   const windows = channelWindowCount(channel);
-  const bytes = fixedBytes(channel);
+  const bytes = fixedBytes(channel, metrics);
   insertBytes(slot, offset, bytes);
   rouse(slot);
   device = deviceOf(slot);
@@ -195,7 +201,9 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   if (metrics <= old) return;
   const score = head.score;
   for (let window = head.windowCount; window > 0; window--) {
-    for (let i = <u32>windowStateAt(section, window - 1).cellCount; i > 0; i--) {
+    // The cells of the window before may have moved the block.
+    const state = windowStateAt(sectionOf(slot, offset), window - 1);
+    for (let i = <u32>state.cellCount; i > 0; i--) {
       widenCell(slot, offset, window - 1, i - 1, metrics);
     }
   }
