@@ -14,7 +14,7 @@ import { encodeTelemetry } from './telemetry.ts';
 const MIB = 1024 * 1024;
 const OPTIONS = { log: LOG, partition: PARTITION, generation: GENERATION };
 const SECOND_MS = 1000;
-const NARROW = 1;
+const NARROW: number = 1;
 const WIDE = 20;
 
 /** Different numbers of cells a window: who mistakes one window for another finds too few. */
@@ -28,7 +28,9 @@ const WINDOWS: readonly PlanWindow[] = [
 ];
 
 function planWith(metrics: number, version: number): Plan {
-  const declared: PlanMetric[] = Array.from({ length: metrics }, (_, ordinal) => metricOf(ordinal, `m${ordinal}`));
+  const declared: PlanMetric[] = Array.from({ length: metrics }, (_, ordinal) =>
+    metricOf(ordinal, `m${ordinal}`),
+  );
   const channel = channelOf(0, 'c', {
     metrics: declared,
     windows: WINDOWS,
