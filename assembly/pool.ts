@@ -143,6 +143,8 @@ export function poolAllocate(bytes: usize): usize {
 export function poolFree(content: usize): void {
   let block = content - TAG_BYTES;
   let size = sizeOf(block);
+  // The debug build leaves nothing to read there: an address kept too long shows at once.
+  if (!ASC_NO_ASSERT) memory.fill(content, 0xdb, size - TAG_BYTES);
   control().poolUsed -= <u32>size;
   const after = block + size;
   if (isFree(after)) {

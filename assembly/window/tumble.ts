@@ -48,10 +48,12 @@ export function tumblingCell(slot: u32, offset: usize, window: u32, event: i64):
   }
   if (!makeRoom(slot, offset, window)) return 0;
   const place = placeOf(sectionOf(slot, offset), window, start);
+  // Read before the block may move.
+  const end = start + <i64>state.length;
   const at = insertCell(slot, offset, window, place);
   const cell = changetype<Cell>(at);
   cell.start = start;
-  beginCell(slot, offset, window, cell, start + <i64>state.length);
+  beginCell(slot, offset, window, cell, end);
   return at;
 }
 
