@@ -7,7 +7,8 @@ import { encodeTelemetry, type ReadingInput, type TelemetryInput } from './telem
 
 const CHANNEL = channelOf(1, 'c', {
   metrics: [
-    ...METRICS,
+    // The texts that follow there are JSON's.
+    ...METRICS.slice(0, 9),
     metricOf(9, 'needed', { required: true }),
     metricOf(10, 'ready', {
       ...{ kind: 'boolean', required: true, retired: true },
