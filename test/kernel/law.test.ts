@@ -12,7 +12,7 @@ const MESSAGES = 120;
 describe('laws of a log', () => {
   it('small windows add up to the long ones in count, extremes, first and last', () => {
     let seen = 0;
-    for (let seed = 1; seen < 20; seed += 1) {
+    for (let seed = 1; seen < 10; seed += 1) {
       const stream = generateStream(seed, MESSAGES);
       if (!isSuited(stream)) continue;
       seen += 1;
@@ -23,7 +23,7 @@ describe('laws of a log', () => {
         [...short].sort(),
       );
     }
-  });
+  }).timeout(120_000);
 });
 
 /** Ticks come two seconds apart, so channels with a long idle time would take thousands of them. */
@@ -34,7 +34,11 @@ function isSuited(stream: Stream): boolean {
   return plans.every(({ payload }) => {
     const plan = JSON.parse(Buffer.from(payload).toString('utf8')) as Plan;
     return plan.channels.every(
-      ({ windows, idleMs }) => windows.length === 2 && idleMs <= IDLE_MAX_MS,
+      ({ windows, idleMs }) =>
+        idleMs <= IDLE_MAX_MS &&
+        ['1m', '1h'].every((name) =>
+          windows.some((window) => window.name === name && window.kind === 'tumbling'),
+        ),
     );
   });
 }
