@@ -15,6 +15,7 @@ import { decodedAt, KEY_BOOT } from '../decoded';
 import { EVENT_ID_INVALID } from '../shared/status';
 import { addBoolean, addDouble, addInteger, addMismatch, addText } from '../validate';
 import { isUtf8 } from './utf8';
+import { readLength, readTag, readVarint, skipPlain, zigzag } from './wire';
 
 // Tags: field number << 3 | wire type.
 const TELEMETRY_SAMPLES = 0x0a;
@@ -33,12 +34,6 @@ const READING_TEXT = 0x32;
 const TELEMETRY_FIELDS = 4;
 const SAMPLE_FIELDS = 2;
 const READING_FIELDS = 6;
-
-const TAG_BYTES_MAX: usize = 5;
-const WIRE_VARINT = 0;
-const WIRE_FIXED64 = 1;
-const WIRE_BYTES = 2;
-const WIRE_FIXED32 = 5;
 
 export function decodeProtobuf(d: Decoding): bool {
   let at = d.start;
@@ -171,12 +166,6 @@ function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): b
 }
 
 @inline
-function zigzag(value: u64): i64 {
-  return <i64>(value >> 1) ^ -(<i64>(value & 1));
-}
-
-/** The metric in use with that number (ordinal + 1), or else with that name; 0 = none. */
-@inline
 function resolve(channel: usize, metric: u64, nameAt: usize, nameBytes: u32): usize {
   if (metric == 0) return nameAt == 0 ? 0 : findMetric(channel, nameAt, nameBytes);
   const ordinal = metric - 1;
@@ -184,74 +173,9 @@ function resolve(channel: usize, metric: u64, nameAt: usize, nameBytes: u32): us
   return ((channelActive(channel) >> ordinal) & 1) == 0 ? 0 : metricAt(channel, <u32>ordinal);
 }
 
-// --- wire ---------------------------------------------------------------------------------------
-/** A tag, into d.varint: below 2^32 in up to 5 bytes, with a field number above 0. */
-@inline
-function readTag(d: Decoding, at: usize, end: usize): usize {
-  const first = <u32>load<u8>(at);
-  if (first < 0x80 && first >= 8) {
-    d.varint = first;
-    return at + 1;
-  }
-  return readLongTag(d, at, end);
-}
-
-function readLongTag(d: Decoding, at: usize, end: usize): usize {
-  const next = readVarint(d, at, end, at);
-  if (next == 0) return 0;
-  const isTag = next - at <= TAG_BYTES_MAX && d.varint >> 32 == 0 && d.varint >= 8;
-  return isTag ? next : stop(d, at);
-}
-
-/** A varint of up to 64 bits in up to 10 bytes, into d.varint. */
-@inline
-function readVarint(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
-  if (at < end) {
-    const first = <u32>load<u8>(at);
-    if (first < 0x80) {
-      d.varint = first;
-      return at + 1;
-    }
-  }
-  return readLongVarint(d, at, end, tagAt);
-}
-
-function readLongVarint(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
-  let value: u64 = 0;
-  let shift: u64 = 0;
-  while (at < end) {
-    const byte = <u64>load<u8>(at++);
-    // The tenth byte has room for one bit.
-    if (shift == 63 && byte > 1) return stop(d, tagAt);
-    value |= (byte & 0x7f) << shift;
-    if (byte < 0x80) {
-      d.varint = value;
-      return at;
-    }
-    shift += 7;
-  }
-  return stop(d, tagAt);
-}
-
-/** A length that fits before `end`, into d.varint. */
-@inline
-function readLength(d: Decoding, at: usize, end: usize, tagAt: usize): usize {
-  const next = readVarint(d, at, end, tagAt);
-  if (next == 0) return 0;
-  return d.varint > <u64>(end - next) ? stop(d, tagAt) : next;
-}
-
 /** Passes over a field that is not one of the message's own, which are numbered 1 … known. */
 function skipField(
   d: Decoding, tag: u32, known: u32, at: usize, end: usize, tagAt: usize,
 ): usize {
-  const wire = tag & 7;
-  if (tag >> 3 <= known) return stop(d, tagAt);
-  if (wire == WIRE_VARINT) return readVarint(d, at, end, tagAt);
-  if (wire == WIRE_BYTES) {
-    const next = readLength(d, at, end, tagAt);
-    return next == 0 ? 0 : next + <usize>d.varint;
-  }
-  const bytes: usize = wire == WIRE_FIXED64 ? 8 : wire == WIRE_FIXED32 ? 4 : 0;
-  return bytes == 0 || end - at < bytes ? stop(d, tagAt) : at + bytes;
+  return tag >> 3 <= known ? stop(d, tagAt) : skipPlain(d, tag & 7, at, end, tagAt);
 }

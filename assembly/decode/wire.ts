@@ -1,5 +1,5 @@
 /**
- * The wire of Protobuf for the decoders that pass over what they do not know, groups too. In: an
+ * The wire of Protobuf for all decoders of it: values, and passing over what is not known. In: an
  * address, and the tag that is to blame. Out: the address behind what was read, with its value in
  * `varint`; or 0 when it cannot be read, `trouble` then holds the tag.
  */
@@ -83,7 +83,8 @@ export function skipValue(d: Decoding, tag: u32, at: usize, end: usize, tagAt: u
   return skipPlain(d, wire, at, end, tagAt);
 }
 
-function skipPlain(d: Decoding, wire: u32, at: usize, end: usize, tagAt: usize): usize {
+/** The same where groups are not read: one is malformed. */
+export function skipPlain(d: Decoding, wire: u32, at: usize, end: usize, tagAt: usize): usize {
   if (wire == WIRE_VARINT) return readVarint(d, at, end, tagAt);
   if (wire == WIRE_BYTES) {
     const next = readLength(d, at, end, tagAt);
