@@ -221,6 +221,7 @@ export function registerDevice(record: Record): u32 {
   entry.block = block;
   entry.heapAt = 0;
   entry.calm = 0;
+  entry.conforming = 0;
   const device = changetype<Device>(block);
   device.bytes = <u32>used;
   device.slot = slot;

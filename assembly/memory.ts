@@ -33,6 +33,8 @@ export const INDEX_KEY_AT: usize = CONTROL_AT + CONTROL_INDEX_KEY_AT;
 export const DURABLE_AT: usize = CONTROL_AT + 1 * KIB;
 export const TURN_AT: usize = CONTROL_AT + 3 * KIB;
 export const POOL_AT: usize = CONTROL_AT + 5 * KIB;
+/** Address u32 of each array column of a window's block while it is written. */
+export const COLUMNS_AT: usize = CONTROL_AT + 7 * KIB;
 export const SKIPS_AT: usize = CONTROL_AT + 8 * KIB;
 /** Descriptors of sealed blocks: at most one per table. */
 export const BLOCKS_AT: usize = SKIPS_AT + SKIPS_MAX * SKIP_BYTES;
@@ -166,7 +168,8 @@ export class Slot {
   heapAt: u32;
   /** Before this log time (calmTime) a flush point changes nothing of the device; 0: look at it. */
   calm: u32;
-  zero: u32;
+  /** By channel id below 32: its section follows the plan in force (window/conform.ts). */
+  conforming: u32;
 }
 export const SLOT_BYTES: usize = 16;
 export const INDEX_BYTES: usize = 8;

@@ -1,15 +1,12 @@
 /**
  * Staged rows: what a turn writes, row by row, until it is sealed into blocks. A row is linked into
  * its table's list; rows of windows and devices also into the list of facts (they are the facts),
- * rows of dead letters are the dead letters. Layouts: shared/control.ts, sample rows below.
+ * rows of dead letters are the dead letters. Layouts: shared/control.ts; samples are in tile.ts.
  *
  * `sealBytes` is kept as an upper bound of the finished blocks, so that a full region is noticed
  * between two units of work (`rowsFull`), never in the middle of one.
  */
-import {
-  channelMetricCount, channelRetentionMs, channelTable, metricAt, metricKind, metricName,
-  metricNameBytes,
-} from './channel';
+import { metricAt, metricKind, metricName, metricNameBytes } from './channel';
 import { Device, identityOf } from './device';
 import { clockDrift, clockOffset } from './judge/clock';
 import { textPlace } from './judge/dictionary';
@@ -26,10 +23,9 @@ import { DEAD_LETTER_SAMPLE_BYTES, KIND_TEXT } from './shared/abi';
 import * as C from './shared/control';
 import { TABLE_DEAD_LETTERS, TABLE_DEVICES, TABLE_LEDGER } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
-import { copyWords } from './text';
 import { NO_METRIC, Record, identityScratch, turnOf } from './work';
 
-/** Rows of one table, in the order of their emission. */
+/** Rows of one table, in the order of their emission; of a channel's table its tiles. */
 @unmanaged
 export class StageTable {
   head: usize;
@@ -38,20 +34,6 @@ export class StageTable {
   /** Elements of the row arrays together. */
   elements: u32;
 }
-
-// Row of a channel table: values u64 × metrics at SAMPLE_ROW_VALUES_AT, then the identity.
-export const SAMPLE_ROW_EVENT_AT: usize = 16;
-export const SAMPLE_ROW_RECEIVED_AT: usize = 24;
-export const SAMPLE_ROW_LOG_TIME_AT: usize = 32;
-export const SAMPLE_ROW_SEQUENCE_AT: usize = 40;
-export const SAMPLE_ROW_PRESENCE_AT: usize = 48;
-export const SAMPLE_ROW_ORDINAL_AT: usize = 56;
-export const SAMPLE_ROW_FLAGS_AT: usize = 60;
-export const SAMPLE_ROW_EXPIRES_AT: usize = 64;
-export const SAMPLE_ROW_IDENTITY_AT: usize = 68;
-/** The device's own time, where `event` may be a corrected one. */
-export const SAMPLE_ROW_DEVICE_TIME_AT: usize = 72;
-export const SAMPLE_ROW_VALUES_AT: usize = 80;
 
 // Row of the ledger: a copy of the header's counters.
 export const LEDGER_ROW_ORDINAL_AT: usize = 16;
@@ -77,21 +59,30 @@ export function rowsFull(): bool {
   );
 }
 
+/** Room for `bytes`, a multiple of 8, among the staged rows. */
+@inline
+export function stageRoom(bytes: usize): usize {
+  const turn = turnOf();
+  const at = STAGE_AT + turn.stageUsed;
+  assert(<usize>turn.stageUsed + bytes <= STAGE_BYTES, 'the reserve of staged rows suffices');
+  turn.stageUsed += <u32>bytes;
+  return at;
+}
+
+/** What comes first in an empty table. */
+export function beginTable(list: StageTable, table: u32, first: usize): void {
+  list.head = first;
+  turnOf().sealBytes += headBytes(table);
+}
+
 /** A new last row of the table; `extra`: by how much its sealed form may be larger than the row. */
 export function addRow(table: u32, bytes: u32, extra: u32): usize {
-  const turn = turnOf();
   const size = (bytes + 7) & ~7;
-  const row = STAGE_AT + turn.stageUsed;
-  assert(turn.stageUsed + size <= <u32>STAGE_BYTES, 'the reserve of staged rows suffices');
-  turn.stageUsed += size;
-  turn.sealBytes += size + extra;
+  const row = stageRoom(size);
+  turnOf().sealBytes += size + extra;
   const list = stageTable(table);
-  if (list.rows == 0) {
-    list.head = row;
-    turn.sealBytes += headBytes(table);
-  } else {
-    store<u32>(list.tail, <u32>row, C.ROW_NEXT_AT);
-  }
+  if (list.rows == 0) beginTable(list, table, row);
+  else store<u32>(list.tail, <u32>row, C.ROW_NEXT_AT);
   list.tail = row;
   list.rows++;
   store<u32>(row, 0, C.ROW_NEXT_AT);
@@ -129,25 +120,6 @@ export function expiresAt(timeMs: i64, retentionMs: i64): u32 {
   if (end <= 0) return 0;
   const seconds = (end + 999) / 1000;
   return seconds >= <i64>EXPIRES_NEVER ? EXPIRES_NEVER : <u32>seconds;
-}
-
-/** Gives the row; the caller fills presence, flags and values (which are zero). */
-export function stageSample(device: Device, channel: usize, event: i64, received: i64): usize {
-  const metrics = channelMetricCount(channel);
-  const identityAt = SAMPLE_ROW_VALUES_AT + (<usize>metrics << 3);
-  const row = addRow(channelTable(channel), <u32>identityAt + device.identityBytes, 0);
-  const turn = turnOf();
-  store<i64>(row, event, SAMPLE_ROW_EVENT_AT);
-  store<i64>(row, event, SAMPLE_ROW_DEVICE_TIME_AT);
-  store<i64>(row, received, SAMPLE_ROW_RECEIVED_AT);
-  store<i64>(row, durable().logClock, SAMPLE_ROW_LOG_TIME_AT);
-  store<u64>(row, turn.sequence, SAMPLE_ROW_SEQUENCE_AT);
-  store<u32>(row, expiresAt(event, channelRetentionMs(channel)), SAMPLE_ROW_EXPIRES_AT);
-  store<u32>(row, <u32>identityAt, SAMPLE_ROW_IDENTITY_AT);
-  for (let at = row + SAMPLE_ROW_VALUES_AT; at < row + identityAt; at += 8) store<u64>(at, 0);
-  // Rows and identities are whole words.
-  copyWords(row + identityAt, identityOf(device), device.identityBytes);
-  return row;
 }
 
 /** The device's row and its shadow, with the latest values by channel and ordinal. */

@@ -5,7 +5,7 @@
  */
 import {
   channelAgePolicy, channelClockPolicy, channelJudgesState, channelLatenessMs, channelMaxAgeMs,
-  channelMaxClockSkewMs, channelRetentionMs, channelTimelyMs, channelTimeRequired,
+  channelMaxClockSkewMs, channelMetricCount, channelRetentionMs, channelTimelyMs, channelTimeRequired,
 } from './channel';
 import {
   Reading, SAMPLE_HISTORICAL, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt,
@@ -23,10 +23,11 @@ import { COLUMN_LENGTH_BYTES } from './judge/text-column';
 import { countRejected, countStored } from './ledger';
 import { DECODED_AT, NONE, durable, readingScoreAt } from './memory';
 import { closeRecord, note } from './record';
+import { rowsFull, sealMore } from './rows';
 import {
-  SAMPLE_ROW_DEVICE_TIME_AT, SAMPLE_ROW_FLAGS_AT, SAMPLE_ROW_ORDINAL_AT, SAMPLE_ROW_PRESENCE_AT,
-  SAMPLE_ROW_VALUES_AT, rowsFull, sealMore, stageSample,
-} from './rows';
+  TILE_DEVICE_TIME, TILE_PRESENCE, TILE_RECEIVED, TILE_VALUES, addSample, openTile, putFlags,
+  valueBehind, wideAt,
+} from './tile';
 import { Latest, Section, latestAt, sectionOf } from './series';
 import {
   FLAG_HISTORICAL, FLAG_LATE, FLAG_PARTLY, FLAG_SUSPECT, FLAG_TIME_CORRECTED, FLAG_TIME_RECEIVED,
@@ -144,13 +145,13 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   if (countsQuality()) {
     countStoredSample(qualityOf(device), section, channel, sample, event);
   }
-  const row = stageSample(device, channel, event, record.received);
-  store<u32>(row, turnOf().sampleOrdinal, SAMPLE_ROW_ORDINAL_AT);
-  store<u32>(row, flags | timeFlags(record, sample, section, event), SAMPLE_ROW_FLAGS_AT);
-  if (sample.timeKind == TIME_PRESENT) {
-    store<i64>(row, sample.eventTimeMs, SAMPLE_ROW_DEVICE_TIME_AT);
-  }
-  store<u64>(row, fillValues(row, sample), SAMPLE_ROW_PRESENCE_AT);
+  const tile = openTile(channel);
+  const row = addSample(tile, device, channel, event);
+  const own = sample.timeKind == TIME_PRESENT ? sample.eventTimeMs : event;
+  store<i64>(wideAt(tile, TILE_RECEIVED, row), record.received);
+  store<i64>(wideAt(tile, TILE_DEVICE_TIME, row), own);
+  store<u64>(wideAt(tile, TILE_PRESENCE, row), fillValues(tile, row, channel, sample));
+  putFlags(tile, row, channel, flags | timeFlags(record, sample, section, event));
   if (section.score != SCORE_NONE || section.alertCount > 0) {
     watchReadings(device, channel, at, sample, event);
   }
@@ -173,14 +174,19 @@ function timeFlags(record: Record, sample: Sample, section: Section, event: i64)
 }
 
 /** Values of the accepted readings into the row; gives the presence bits. */
-function fillValues(row: usize, sample: Sample): u64 {
+function fillValues(tile: usize, row: u32, channel: usize, sample: Sample): u64 {
+  const values = wideAt(tile, TILE_VALUES, row);
   let presence: u64 = 0;
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading: Reading = readingAt(DECODED_AT, sample.readingFirst + i);
     if (reading.status != S.OK) continue;
     presence |= <u64>1 << reading.ordinal;
-    store<u64>(row + SAMPLE_ROW_VALUES_AT + (<usize>reading.ordinal << 3), reading.bits);
+    store<u64>(valueBehind(values, reading.ordinal), reading.bits);
     if (reading.kind == KIND_TEXT) sealMore(textBytes(<u32>reading.bits) + COLUMN_LENGTH_BYTES);
+  }
+  const all = u64.MAX_VALUE >> (64 - channelMetricCount(channel));
+  for (let absent = all & ~presence; absent != 0; absent &= absent - 1) {
+    store<u64>(valueBehind(values, <u32>ctz(absent)), 0);
   }
   return presence;
 }

@@ -5,8 +5,8 @@
  * call.
  */
 import {
-  fill1, fill2, fill4, fillText, nextRow, put1, put4, put8, putFarTexts, putHead, putTexts,
-  putVarint, putVersion,
+  fill1, fill2, fill4, fillText, nextRow, put4, put8, putFarTexts, putHead, putTexts, putVarint,
+  putVersion,
 } from './block';
 import { channelMetricCount, channelTable, metricAt, metricKind } from './channel';
 import {
@@ -28,6 +28,11 @@ import {
 } from './shared/plan-layout';
 import { STATUS_COUNT } from './shared/status';
 import { putWindows } from './window/block';
+import {
+  TILE_DEVICE_TIME, TILE_EVENT, TILE_EXPIRES, TILE_FLAGS, TILE_LOG_TIME, TILE_ORDINAL,
+  TILE_PRESENCE, TILE_RECEIVED, TILE_SEQUENCE, TILE_VALUES, Tile, halfColumn, textColumn,
+  textColumnBytes, wideAt, wideColumn,
+} from './tile';
 import { turnOf } from './work';
 
 /** Everything staged so far becomes blocks. */
@@ -86,32 +91,67 @@ function sealTable(table: u32, channel: usize): void {
 
 @inline function generation(): u32 { return <u32>durable().generation; }
 
+/** A column of a tile after the other. */
+function putWide(out: usize, head: usize, column: u32): usize {
+  for (let at = head; at != 0; at = changetype<Tile>(at).next) {
+    const bytes = <usize>changetype<Tile>(at).rows << 3;
+    memory.copy(out, wideColumn(at, column), bytes);
+    out += bytes;
+  }
+  return out;
+}
+
+function putHalf(out: usize, head: usize, metrics: u32, column: u32): usize {
+  for (let at = head; at != 0; at = changetype<Tile>(at).next) {
+    const bytes = <usize>changetype<Tile>(at).rows << 2;
+    memory.copy(out, halfColumn(at, metrics, column), bytes);
+    out += bytes;
+  }
+  return out;
+}
+
+function putIds(out: usize, head: usize, metrics: u32, column: u32): usize {
+  for (let at = head; at != 0; at = changetype<Tile>(at).next) {
+    const bytes = textColumnBytes(at, column);
+    memory.copy(out, textColumn(at, metrics, column), bytes);
+    out += bytes;
+  }
+  return out;
+}
+
+function putBooleans(out: usize, head: usize, column: u32): usize {
+  for (let at = head; at != 0; at = changetype<Tile>(at).next) {
+    const rows = changetype<Tile>(at).rows;
+    for (let i: u32 = 0; i < rows; i++) {
+      store<u8>(out++, load<u8>(wideAt(at, column, i)));
+    }
+  }
+  return out;
+}
+
 function putSamples(out: usize, list: R.StageTable, table: u32, channel: usize): usize {
   const rows = list.rows;
   const head = list.head;
-  for (let i: u32 = 0; i < 3; i++) {
-    out = putFarTexts(putHead(out, table, i), head, R.SAMPLE_ROW_IDENTITY_AT, i);
-  }
-  out = put8(putHead(out, table, 3), head, R.SAMPLE_ROW_EVENT_AT);
-  out = put8(putHead(out, table, 4), head, R.SAMPLE_ROW_RECEIVED_AT);
-  out = put8(putHead(out, table, 5), head, R.SAMPLE_ROW_LOG_TIME_AT);
+  const metrics = channelMetricCount(channel);
+  for (let i: u32 = 0; i < 3; i++) out = putIds(putHead(out, table, i), head, metrics, i);
+  out = putWide(putHead(out, table, 3), head, TILE_EVENT);
+  out = putWide(putHead(out, table, 4), head, TILE_RECEIVED);
+  out = putWide(putHead(out, table, 5), head, TILE_LOG_TIME);
   out = fill2(putHead(out, table, 6), rows, control().partition);
-  out = put8(putHead(out, table, 7), head, R.SAMPLE_ROW_SEQUENCE_AT);
-  out = put4(putHead(out, table, 8), head, R.SAMPLE_ROW_ORDINAL_AT);
-  out = put4(putHead(out, table, 9), head, R.SAMPLE_ROW_FLAGS_AT);
-  out = put8(putHead(out, table, 10), head, R.SAMPLE_ROW_PRESENCE_AT);
+  out = putWide(putHead(out, table, 7), head, TILE_SEQUENCE);
+  out = putHalf(putHead(out, table, 8), head, metrics, TILE_ORDINAL);
+  out = putHalf(putHead(out, table, 9), head, metrics, TILE_FLAGS);
+  out = putWide(putHead(out, table, 10), head, TILE_PRESENCE);
   out = fill4(putHead(out, table, 11), rows, generation());
   out = fill1(putHead(out, table, 12), rows, 0);
-  out = put4(putHead(out, table, 13), head, R.SAMPLE_ROW_EXPIRES_AT);
-  out = put8(putHead(out, table, 14), head, R.SAMPLE_ROW_DEVICE_TIME_AT);
-  const metrics = channelMetricCount(channel);
+  out = putHalf(putHead(out, table, 13), head, metrics, TILE_EXPIRES);
+  out = putWide(putHead(out, table, 14), head, TILE_DEVICE_TIME);
   for (let i: u32 = 0; i < metrics; i++) {
     out = putHead(out, table, 15 + i);
-    const field = R.SAMPLE_ROW_VALUES_AT + (<usize>i << 3);
     const kind = metricKind(metricAt(channel, i));
-    if (kind == KIND_BOOLEAN) out = put1(out, head, field);
-    else if (kind == KIND_TEXT) out = putKeptTexts(out, head, field);
-    else out = put8(out, head, field);
+    if (kind == KIND_BOOLEAN) out = putBooleans(out, head, TILE_VALUES + i);
+    else if (kind == KIND_TEXT) out = putKeptTexts(out, head, TILE_VALUES + i);
+    else out = putWide(out, head, TILE_VALUES + i);
   }
   return out;
 }

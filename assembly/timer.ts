@@ -184,14 +184,16 @@ export function timersPending(): bool {
 }
 
 /**
- * Builds the heap anew, and lets the next flush point look at every device: after an import, and
- * when a plan changes how long idle times or shadow intervals are.
+ * Builds the heap anew, lets the next flush point look at every device and the next sample of a
+ * channel at the form of its section: after an import, and when a plan changes how long idle times
+ * or shadow intervals are, or what windows there are.
  */
 export function rebuildTimers(): void {
   const c = control();
   c.heapCount = 0;
   for (let slot: u32 = 0; slot < c.deviceCount; slot++) {
     slotAt(slot).heapAt = 0;
+    slotAt(slot).conforming = 0;
     rouse(slot);
     scheduleDevice(slot);
   }

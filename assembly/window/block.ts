@@ -8,10 +8,14 @@ import {
   fill1, fill2, fillText, nextRow, put4, put8, putFarTexts, putHead, putVersion,
 } from '../block';
 import { channelName, channelNameBytes, metricAt, metricName, metricNameBytes } from '../channel';
-import { control } from '../memory';
+import { COLUMNS_AT, control } from '../memory';
 import { planChannelById } from '../plan';
 import { StageTable } from '../rows';
 import * as C from '../shared/control';
+
+/** count, sum, min, max, first, first_time, …, mean, m2, score, integral: as staged. */
+const FIELDS: u32 = 14;
+const FIELDS_AT: u32 = 10;
 
 @inline function metricsOf(row: usize): u32 { return load<u32>(row, C.WINDOW_ROW_METRIC_COUNT_AT); }
 
@@ -30,10 +34,7 @@ export function putWindows(out: usize, list: StageTable, table: u32): usize {
   out = putVersion(out, head, C.WINDOW_ROW_SEQUENCE_AT, C.WINDOW_ROW_ORDINAL_AT);
   out = putDeleted(putHead(out, table, 8), head);
   out = putMetricNames(putEnds(putHead(out, table, 9), head), head);
-  // count, sum, min, max, first, first_time, …, mean, m2, score, integral: as staged.
-  for (let i: u32 = 0; i < 14; i++) {
-    out = putElements(putEnds(putHead(out, table, 10 + i), head), head, 8 + (<usize>i << 3));
-  }
+  out = putMetrics(out, list, table);
   for (let i: u32 = 0; i < 2; i++) {
     out = putBinEnds(putEnds(putHead(out, table, 24 + i), head), head);
     out = putBins(out, head, i);
@@ -71,13 +72,31 @@ function putEnds(out: usize, head: usize): usize {
   return out;
 }
 
-function putElements(out: usize, head: usize, field: usize): usize {
-  for (let row = head; row != 0; row = nextRow(row)) {
+/**
+ * Fields of the metrics, an array column each: their ends are the same, and every row is passed
+ * over but once, its metrics being far more than a cache line.
+ */
+function putMetrics(out: usize, list: StageTable, table: u32): usize {
+  const elements = list.elements << 3;
+  let ends: usize = 0;
+  for (let i: u32 = 0; i < FIELDS; i++) {
+    out = putHead(out, table, FIELDS_AT + i);
+    if (i == 0) ends = out;
+    else memory.copy(out, ends, <usize>list.rows << 3);
+    if (i == 0) putEnds(out, list.head);
+    out += <usize>list.rows << 3;
+    store<u32>(COLUMNS_AT + (<usize>i << 2), <u32>out);
+    out += elements;
+  }
+  let place: usize = 0;
+  for (let row = list.head; row != 0; row = nextRow(row)) {
     const count = metricsOf(row);
-    let at = row + C.WINDOW_ROW_METRICS_AT + field;
+    let at = row + C.WINDOW_ROW_METRICS_AT + 8;
     for (let i: u32 = 0; i < count; i++) {
-      store<u64>(out, load<u64>(at));
-      out += 8;
+      for (let j: usize = 0; j < <usize>FIELDS; j++) {
+        store<u64>(<usize>load<u32>(COLUMNS_AT + (j << 2)) + place, load<u64>(at + (j << 3)));
+      }
+      place += 8;
       at += C.WINDOW_METRIC_BYTES;
     }
   }

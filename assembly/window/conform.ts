@@ -12,7 +12,7 @@ import {
   windowSketches,
 } from '../channel';
 import { Device, channelsOf, deviceOf, insertBytes } from '../device';
-import { NONE, rouse } from '../memory';
+import { NONE, rouse, slotAt } from '../memory';
 import {
   ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
   WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection, seasonsBytes,
@@ -138,9 +138,19 @@ function fixedBytes(channel: usize, metrics: u32): usize {
 
 // --- conform ------------------------------------------------------------------------------------
 /** The channel's section as the plan wants it, made or changed where needed; gives its offset. */
+@inline
 export function conform(slot: u32, channel: usize): usize {
   const device = deviceOf(slot);
-  const at = findSection(device, channelId(channel));
+  const id = channelId(channel);
+  const isRight = id < 32 && ((slotAt(slot).conforming >> id) & 1) != 0;
+  return isRight ? findSection(device, id) - changetype<usize>(device) : makeConform(slot, channel);
+}
+
+function makeConform(slot: u32, channel: usize): usize {
+  const device = deviceOf(slot);
+  const id = channelId(channel);
+  if (id < 32) slotAt(slot).conforming |= 1 << id;
+  const at = findSection(device, id);
   if (at == 0) return addSection(slot, channel);
   const offset = at - changetype<usize>(device);
   if (!follows(changetype<Section>(at), channel)) {
