@@ -5,6 +5,7 @@
  */
 import type { PlanChannel, PlanMetric } from '../../src/model/plan.ts';
 import type { EventKey } from '../../src/model/record.ts';
+import { encodeSparkplug } from './format/sparkplug.ts';
 import type { Random } from './random.ts';
 import { encodeTelemetry, type ReadingInput, type SampleInput } from './telemetry.ts';
 
@@ -13,11 +14,14 @@ export interface BadRecord {
   readonly device?: string;
   readonly channel?: string;
   readonly key?: EventKey;
+  readonly kind?: string;
 }
 
 type Make = (channel: PlanChannel, nowMs: number, random: Random) => BadRecord | null;
 
 const isJson = (channel: PlanChannel): boolean => channel.format === 'json';
+const isTelemetry = (channel: PlanChannel): boolean => isJson(channel) || isCanonical(channel);
+const isCanonical = ({ format }: PlanChannel): boolean => format === 'protobuf';
 const text = (payload: string): BadRecord => ({ payload: Buffer.from(payload) });
 const live = (channel: PlanChannel): PlanMetric[] =>
   channel.metrics.filter(({ retired }) => !retired);
@@ -35,7 +39,7 @@ const proto = (...samples: SampleInput[]): BadRecord => ({ payload: encodeTeleme
 /** A record with one reading that any metric of its kind takes, unless it is out of range. */
 function plain(channel: PlanChannel, timeMs?: number): BadRecord | null {
   const [metric] = live(channel);
-  if (metric === undefined) return null;
+  if (metric === undefined || !isTelemetry(channel)) return null;
   if (isJson(channel)) {
     if (timeMs !== undefined && channel.timePath.length === 0) return null;
     const time = timeMs === undefined ? undefined : spell(channel, timeMs);
@@ -68,6 +72,7 @@ function reading(
   give: { json: (metric: PlanMetric) => string; proto: ReadingInput },
 ): BadRecord | null {
   if (channel.timeRequired || live(channel).some(({ required }) => required)) return null;
+  if (!isTelemetry(channel)) return null;
   // Event time = received: only the retention could still refuse it.
   const metric = live(channel).find(fits);
   if (metric === undefined) return null;
@@ -86,6 +91,7 @@ const FRAMES: Readonly<Record<string, Make>> = {
   DEVICE_UNKNOWN: (channel) => ({ ...(plain(channel) ?? text('x')), device: 'stranger' }),
   CHANNEL_UNKNOWN: () => ({ ...text('x'), channel: 'nope' }),
   PAYLOAD_MALFORMED: (channel, _nowMs, random) => {
+    if (!isTelemetry(channel)) return malformed(channel, random);
     if (!isJson(channel))
       return { payload: random.pick([[8, 1], [10, 3, 1], [0x7b]].map((b) => Uint8Array.from(b))) };
     return text(
@@ -96,7 +102,7 @@ const FRAMES: Readonly<Record<string, Make>> = {
     isJson(channel) ? text(`${'['.repeat(33)}${']'.repeat(33)}`) : null,
   LIMIT_EXCEEDED: (channel, _nowMs, random) => {
     if (random.chance(0.1)) return { payload: new Uint8Array(61_441) };
-    if (isJson(channel)) return null;
+    if (!isCanonical(channel)) return null;
     return proto(...Array.from({ length: 4097 }, () => ({ readings: [] })));
   },
   EVENT_ID_INVALID: (channel, _nowMs, random) => {
@@ -109,13 +115,28 @@ const FRAMES: Readonly<Record<string, Make>> = {
       }
     );
   },
-  NO_READINGS: (channel) => (isJson(channel) ? text('{}') : proto({ readings: [] })),
+  NO_READINGS: (channel) => {
+    if (channel.format === 'senml-json') return text('[{"n":"nobody","v":1}]');
+    if (!isTelemetry(channel)) return null;
+    return isJson(channel) ? text('{}') : proto({ readings: [] });
+  },
+  SCHEMA_UNKNOWN: ({ framing }) =>
+    framing === 'confluent' ? { payload: Uint8Array.of(0, 0, 0, 0, 9, 0) } : null,
 };
+
+/** What no payload of the format is. */
+function malformed({ format }: PlanChannel, random: Random): BadRecord {
+  if (format === 'senml-json') return text(random.pick(['{}', '[]', '[1]', '[{"n":"m0"}]']));
+  if (format === 'senml-cbor') return { payload: Uint8Array.of(random.pick([0xa0, 0x80, 0x81])) };
+  if (format === 'avro') return { payload: new Uint8Array(40).fill(255) };
+  if (format !== 'sparkplug' || random.chance(0.5)) return { payload: Uint8Array.of(10, 200) };
+  return { payload: Uint8Array.of(24, 1), kind: random.pick(['NCMD', 'DDATA', 'STATE']) };
+}
 
 const SAMPLES: Readonly<Record<string, Make>> = {
   TIME_MALFORMED: (channel, _nowMs, random) => {
     const [metric] = live(channel);
-    if (metric === undefined) return null;
+    if (metric === undefined || !isTelemetry(channel)) return null;
     if (!isJson(channel))
       return proto({ timeMs: random.pick([-(10n ** 15n), 10n ** 15n]), readings: [fine(metric)] });
     if (channel.timePath.length === 0) return null;
@@ -139,7 +160,7 @@ const SAMPLES: Readonly<Record<string, Make>> = {
   REQUIRED_MISSING: (channel, nowMs) => {
     const required = live(channel).find((metric) => metric.required);
     const other = live(channel).find((metric) => metric !== required);
-    if (!required || !other) return null;
+    if (!required || !other || !isTelemetry(channel)) return null;
     if (!isJson(channel)) return proto({ timeMs: nowMs, readings: [fine(other)] });
     if (channel.timePath.length === 0)
       return channel.timeRequired ? null : json(channel, other, '1');
@@ -150,11 +171,22 @@ const SAMPLES: Readonly<Record<string, Make>> = {
 const READINGS: Readonly<Record<string, Make>> = {
   METRIC_UNKNOWN: (channel) => {
     const isJudged =
-      channel.unknownMetrics === 'reject' && !isJson(channel) && !channel.timeRequired;
+      channel.unknownMetrics === 'reject' && isCanonical(channel) && !channel.timeRequired;
     const known = live(channel)[0];
     if (!isJudged || !known || live(channel).some(({ required }) => required)) return null;
     // Beside a known metric, whose own value is refused with a higher status or stored.
     return proto({ readings: [fine(known), { metric: 4711, number: 1 }] });
+  },
+  ALIAS_UNKNOWN: (channel) => {
+    const isJudged = !channel.timeRequired && !live(channel).some(({ required }) => required);
+    if (channel.format !== 'sparkplug' || !isJudged) return null;
+    return { payload: encodeSparkplug({ metrics: [{ alias: 987_654_321, int_value: 1 }] }) };
+  },
+  UNIT_MISMATCH: (channel) => {
+    const metric = live(channel).find(({ sentUnit }) => sentUnit !== '');
+    const isJudged = !channel.timeRequired && !live(channel).some(({ required }) => required);
+    if (channel.format !== 'senml-json' || !isJudged || metric === undefined) return null;
+    return text(JSON.stringify([{ n: metric.path[0], u: 'furlong', v: 1 }]));
   },
   TYPE_MISMATCH: (channel) =>
     reading(channel, ({ kind }) => kind !== 'boolean' && kind !== 'text', {

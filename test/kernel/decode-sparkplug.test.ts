@@ -2,24 +2,17 @@
  * Sparkplug B in the kernel against the reference: sequences of births, data and deaths of a node
  * and its devices, as protobufjs encodes them by Tahu's .proto, and damaged.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import protobuf from 'protobufjs';
 import * as status from '../../assembly/shared/status.ts';
 import { byKernel, type Expected, expectedOf, SEED } from './decode-oracle.ts';
+import { sparkplugType as type } from './format/sparkplug.ts';
 import { damaged, rearranged } from './message/value-generator.ts';
 import { channelOf, metricOf, planOf } from './plan-sample.ts';
 import { type AliasEntry, Probe } from './probe.ts';
 import { Random } from './random.ts';
 import { type Aliases, decodePayload } from './reference/decode.ts';
-
-const proto = new URL('./sparkplug.proto', import.meta.url.replace('/build/test/', '/test/'));
-const type = protobuf
-  .parse(readFileSync(fileURLToPath(proto), 'utf8'), { keepCase: true })
-  .root.lookupType('org.eclipse.tahu.protobuf.Payload');
 
 const METRICS = [
   metricOf(0, 'temperature', { path: ['Temperature'] }),

@@ -2,7 +2,7 @@
  * The kernel against the reference over generated logs, in every build: equal rows, facts and dead
  * letters. And against itself: however a log is cut into turns, and wherever its state is exported
  * and taken up again, rows, facts and state are equal. A failure names its seed; to look at one
- * alone, put it into ONLY_SEED.
+ * alone, put it into the environment as ONLY_SEED. The logs hold every payload format.
  */
 import { expect } from 'chai';
 import type { Kernel, PartitionKernel } from '../../src/model/doors.ts';
@@ -12,10 +12,16 @@ import { generateStream, type Stream } from './generator.ts';
 import { checkExpected, checkLedger } from './law.ts';
 import { all, always, cut, LOG, PARTITION } from './log-writer.ts';
 import { Random } from './random.ts';
+import { Sights } from './sights.ts';
 
-const ONLY_SEED: number | null = null;
-const SEEDS_PER_TEST = 10;
-const TESTS = 9;
+/** What narrows a run, or widens it; a number in the environment. */
+const given = (name: string): number | null => {
+  const text = process.env[name];
+  return text === undefined ? null : Number(text);
+};
+const ONLY_SEED = given('ONLY_SEED');
+const SEEDS_PER_TEST = given('SEEDS_PER_TEST') ?? 10;
+const TESTS = given('TESTS') ?? 9;
 /** Every eighth log is long: what needs many records (full windows, boots, ids) happens there. */
 const LONG_EVERY = 8;
 const MESSAGES = 100;
@@ -47,6 +53,7 @@ function isCapped(stream: Stream): boolean {
 describe('kernel against reference', function () {
   this.timeout(120_000);
   const kernels = new Map<Build, Kernel>();
+  const sights = new Sights();
   before(async () => {
     for (const build of BUILDS) kernels.set(build, await startKernel(build));
   });
@@ -79,6 +86,7 @@ describe('kernel against reference', function () {
         const stream = streamOf(seed);
         const wanted = runReference(stream);
         checkLedger(wanted.tables);
+        sights.take(stream, wanted);
         checkExpected(stream.expected, wanted.deadLetters, isCapped(stream));
         const cuts = {
           debug: always(stream.messages.length),
@@ -96,6 +104,11 @@ describe('kernel against reference', function () {
       }
     });
   }
+
+  it('met every format, state, flag and status in these logs', function () {
+    if (ONLY_SEED !== null || SEEDS_PER_TEST * TESTS < 90) this.skip();
+    expect(sights.lacking()).to.deep.equal([]);
+  });
 
   for (const test of tests) {
     const seeds = seedsOf(test);

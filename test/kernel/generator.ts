@@ -8,8 +8,10 @@ import type { DeviceRecord, EventKey, LogPosition } from '../../src/model/record
 import type { LogMessage } from '../../src/wire/chunk.ts';
 import { encodeRecordBatch } from '../../src/wire/record-batch.ts';
 import { BAD_INPUT, type BadRecord } from './bad-input.ts';
+import { SparkplugNode } from './format/sparkplug.ts';
+import type { Measurement, PayloadKey } from './format/value.ts';
 import { LogWriter, PARTITION, recordOf, START_MS } from './log-writer.ts';
-import { damaged, type Measurement, type PayloadKey, randomPayload } from './payload-generator.ts';
+import { damaged, randomPayload } from './payload-generator.ts';
 import { changedPlan, randomPlan } from './plan-generator.ts';
 import { HOUR_MS, MINUTE_MS } from './plan-sample.ts';
 import { Random } from './random.ts';
@@ -43,6 +45,8 @@ interface Device {
   readonly stepMs: number;
   /** Probability that it starts again before a record. */
   readonly restarts: number;
+  /** What it is in Sparkplug B. */
+  readonly node: SparkplugNode;
   readonly sent: DeviceRecord[];
 }
 
@@ -110,6 +114,7 @@ class Generator {
       backlogMs: this.#log.nowMs - 2 * HOUR_MS,
       stepMs: random.pick([1000, 5000, MINUTE_MS]),
       restarts: random.pick([0.02, 0.02, 0.3]),
+      node: new SparkplugNode(),
       sent: [],
     };
   }
@@ -166,7 +171,7 @@ class Generator {
     const { nowMs } = this.#log;
     // Bad input is made for whole payloads of one sample.
     const isPlain = channel.framing === 'none' && channel.samplesPath.length === 0;
-    const isMade = isPlain && !channel.retired;
+    const isMade = (isPlain || status === 'SCHEMA_UNKNOWN') && !channel.retired;
     const bad = isMade ? BAD_INPUT[status]!(channel, nowMs, random) : null;
     if (bad === null) return null;
     if (this.#isDecided(status)) this.#expected.push({ sequence, index, status });
@@ -197,7 +202,8 @@ class Generator {
     const key = this.#nextKey(device);
     const inPayload = device.keys === 'payload' || random.chance(0.05);
     const samples = this.#samples(device);
-    const payload = randomPayload(random, channel, { samples, key: inPayload ? key : {} });
+    const content = { samples, key: inPayload ? key : {}, nowMs: this.#log.nowMs };
+    const { payload, ...rest } = randomPayload(random, channel, { content, node: device.node });
     const isDamaged = random.chance(0.04);
     const receivedAtMs =
       this.#log.nowMs + (random.chance(0.9) ? -random.int(0, 40) : random.pick([5000, -60_000]));
@@ -206,6 +212,7 @@ class Generator {
       channel: channel.name,
       receivedAtMs,
       payload: isDamaged ? damaged(random, payload) : payload,
+      ...rest,
     };
     const record = recordOf(inPayload ? given : { ...given, ...transportKey(key) });
     device.sent.push(record);
@@ -267,8 +274,11 @@ class Generator {
     const random = this.#random;
     const device = random.pick(this.#devices);
     const record = this.#goodRecord(device);
-    const { identity, channel, payload } = record;
-    this.#log.native({ identity, channel }, payload, this.#headers(record.key));
+    const { identity, channel, payload, kind } = record;
+    const ofKey = this.#headers(record.key);
+    const ofKind = kind === undefined ? undefined : `Millrace-Kind: ${kind}`;
+    const headers = [ofKey, ofKind].filter((each) => each !== undefined).join('\r\n');
+    this.#log.native({ identity, channel }, payload, headers === '' ? undefined : headers);
   }
 
   #headers(key: EventKey | undefined): string | undefined {

@@ -71,13 +71,18 @@ export interface RecordInput {
   readonly channel?: string;
   readonly payload: Uint8Array;
   readonly key?: EventKey;
+  readonly kind?: string;
   readonly receivedAtMs: number;
 }
 
 export function recordOf(input: RecordInput): DeviceRecord {
-  const { device = 'd1', channel = 'c', payload, key, receivedAtMs } = input;
+  const { device = 'd1', channel = 'c', payload, key, kind, receivedAtMs } = input;
   const identity = { tenant: 't1', site: 's1', device };
-  return { identity, channel, payload, receivedAtMs, ...(key ? { key } : {}) };
+  return {
+    ...{ identity, channel, payload, receivedAtMs },
+    ...(key ? { key } : {}),
+    ...(kind === undefined ? {} : { kind }),
+  };
 }
 
 /** Cuts messages into chunks of `sizes` messages, in turn; a full chunk ends earlier. */

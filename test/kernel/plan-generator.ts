@@ -2,14 +2,25 @@
  * Random plans, and random changes of a plan as the contract allows them: channel ids, metric
  * ordinals and alert ids keep their meaning, everything else may change in mid-stream.
  */
-import type { Plan, PlanChannel, PlanMetric, ValueKind } from '../../src/model/plan.ts';
+import type {
+  PayloadFormat,
+  Plan,
+  PlanChannel,
+  PlanMetric,
+  ValueKind,
+} from '../../src/model/plan.ts';
 import { changedAlerts, randomAlerts, randomRules } from './condition-generator.ts';
+import { fitted } from './format/fit.ts';
 import { channelOf, HOUR_MS, MINUTE_MS, metricOf, planOf } from './plan-sample.ts';
 import type { Random } from './random.ts';
 import { changedWindows, randomWindows } from './window-generator.ts';
 
 const DAY_MS = 24 * HOUR_MS;
 const OWNERS = ['sample', 'record'] as const;
+const FORMATS: readonly PayloadFormat[] = [
+  ...(['protobuf', 'protobuf', 'json', 'json', 'sparkplug', 'sparkplug', 'sparkplug'] as const),
+  ...(['senml-json', 'senml-cbor', 'avro', 'protobuf-message'] as const),
+];
 
 export function randomPlan(random: Random): Plan {
   const count = random.int(1, 4);
@@ -39,8 +50,8 @@ function randomChannel(random: Random, id: number): PlanChannel {
   const metrics = Array.from({ length: metricCount }, (_, ordinal) =>
     randomMetric(random, ordinal),
   );
-  return channelOf(id, `c${id}`, {
-    format: random.pick(['protobuf', 'json']),
+  const channel = channelOf(id, `c${id}`, {
+    format: random.pick(FORMATS),
     timePath: random.pick([['time'], ['head', 'time'], ['time'], []]),
     timeFormat: random.pick(['iso8601', 's', 'ms', 'us', 'ns']),
     ...(random.chance(0.3)
@@ -54,6 +65,7 @@ function randomChannel(random: Random, id: number): PlanChannel {
     alerts: randomAlerts(random, metrics),
     ...randomPolicies(random),
   });
+  return fitted(channel);
 }
 
 function randomPolicies(random: Random): Partial<PlanChannel> {
@@ -145,7 +157,7 @@ function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
   if (random.chance(0.5) && metrics.length < 64) {
     metrics.push(randomMetric(random, metrics.length));
   }
-  return {
+  return fitted({
     ...channel,
     metrics,
     windows: random.chance(0.5) ? changedWindows(random, channel.windows) : channel.windows,
@@ -153,5 +165,5 @@ function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
     alerts: random.chance(0.5) ? changedAlerts(random, metrics, channel.alerts) : channel.alerts,
     ...(random.chance(0.1) ? { retired: true } : {}),
     ...(random.chance(0.5) ? randomPolicies(random) : {}),
-  };
+  });
 }
