@@ -107,6 +107,7 @@ function behind(at: usize, end: usize, tag: u32): usize {
 }
 
 /** The ids, received-at and payload as writers put them, then whatever follows. */
+@inline
 function readUsual(at: usize, end: usize, record: Record): bool {
   clearRecord(record);
   record.payloadAt = at;

@@ -38,6 +38,7 @@ function intervalAt(boot: usize, index: u32): usize {
 }
 
 /** Address of the boot, 0 when it is unknown. */
+@inline
 function findBoot(device: Device, bootId: u64): usize {
   let at = bootsOf(device);
   for (let i: u32 = 0; i < device.bootCount; i++) {
@@ -48,14 +49,18 @@ function findBoot(device: Device, bootId: u64): usize {
   return 0;
 }
 
+@inline
 export function judgeBoot(device: Device, bootId: u64, sequence: u64, event: i64): i32 {
   const at = findBoot(device, bootId);
   if (at == 0) return event <= device.bootFloor ? DEDUP_UNKNOWN : OK;
   const boot = changetype<Boot>(at);
-  // From the highest: a device's next event is usually behind the last interval.
+  // From the highest: a device's next event is usually behind the last interval, where no floor is.
   for (let i = boot.count; i > 0; i--) {
     const interval = intervalAt(at, i - 1);
-    if (sequence > load<u64>(interval, 8)) break;
+    if (sequence > load<u64>(interval, 8)) {
+      if (i == boot.count) return OK;
+      break;
+    }
     if (sequence >= load<u64>(interval)) return DUPLICATE;
   }
   return sequence <= boot.floor ? DEDUP_UNKNOWN : OK;
@@ -106,6 +111,14 @@ export function rememberBoot(slot: u32, bootId: u64, sequence: u64, event: i64):
   const boot = changetype<Boot>(at);
   if (event > boot.maxEvent) boot.maxEvent = event;
   boot.lastSequence = turnOf().sequence;
+  // The event behind the last one: what nearly all are.
+  if (boot.count > 0) {
+    const last = intervalAt(at, boot.count - 1);
+    if (load<u64>(last, 8) == sequence - 1) {
+      store<u64>(last, sequence, 8);
+      return;
+    }
+  }
   // `place`: the first interval above the sequence.
   let place = boot.count;
   while (place > 0 && load<u64>(intervalAt(at, place - 1)) > sequence) place--;

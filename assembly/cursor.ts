@@ -141,6 +141,7 @@ export function refuse(d: Decoding, status: i32, at: usize): void {
 
 // --- samples and readings ------------------------------------------------------------------------
 /** Begins a sample. Beyond the limit the last place is used again: the record is refused. */
+@inline
 export function openSample(d: Decoding, at: usize): Sample {
   const decoded = decodedAt(d.out);
   let index = decoded.sampleCount++;
@@ -162,6 +163,7 @@ export function openSample(d: Decoding, at: usize): Sample {
   return sample;
 }
 
+@inline
 export function closeSample(d: Decoding, sample: Sample): void {
   sample.readingCount = decodedAt(d.out).readingCount - sample.readingFirst;
   const missing = channelRequired(d.channel) & ~d.seen;
@@ -172,6 +174,7 @@ export function closeSample(d: Decoding, sample: Sample): void {
 }
 
 /** The sample's event time; malformed when no table can hold it. */
+@inline
 export function setTime(sample: Sample, timeMs: i64): void {
   if (timeMs < EVENT_TIME_MS_MIN || timeMs > EVENT_TIME_MS_MAX) {
     sample.status = TIME_MALFORMED;

@@ -29,6 +29,7 @@ export function defaultKey(): void {
 }
 
 /** Of an identity that is padded with zeros to words of 8 bytes. */
+@inline
 export function identityHash(identity: usize, bytes: u32): u32 {
   let sum = load<u64>(KEY_LENGTH_AT) * bytes;
   for (let i: usize = 0; i < bytes; i += 8) {
@@ -39,7 +40,8 @@ export function identityHash(identity: usize, bytes: u32): u32 {
   return <u32>((sum * (load<u64>(KEY_CLOSE_AT) | 1)) >> 32);
 }
 
-/** Fills the record's identity when all four ids are well formed. */
+/** Fills the record's identity when all four ids are well formed; its hash is `hashRecord`'s. */
+@inline
 export function nameRecord(record: Record): void {
   const identity = identityScratch(record);
   if (!isId(record.channelAt, record.channelBytes)) return;
@@ -52,8 +54,16 @@ export function nameRecord(record: Record): void {
   // The last copy may have brought more than the id.
   store<u64>(at, 0);
   record.identityBytes = <u32>(at - identity);
-  record.identityHash = identityHash(identity, record.identityBytes);
   record.named = 1;
+}
+
+/**
+ * Of a named record. Not at once: words that were just written byte by byte cannot be read before
+ * they have reached the cache.
+ */
+@inline
+export function hashRecord(record: Record): void {
+  record.identityHash = identityHash(identityScratch(record), record.identityBytes);
 }
 
 /** A bit per byte that no id may have. Reads 16 bytes: records lie in the midst of the memory. */

@@ -32,7 +32,7 @@ import {
 import { countFiltered, countRecord } from './ledger';
 import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
 import {
-  planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel,
+  planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel, planIsStrict,
 } from './plan';
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
@@ -99,13 +99,16 @@ function isSkipped(): bool {
 }
 
 /** First reason that keeps the record from its device. */
+@inline
 function admit(record: Record): i32 {
   const named = record.named != 0;
   if (record.payloadBytes == 0) return S.EMPTY;
   if (!named) return S.IDENTITY_INVALID;
   if (isSkipped()) return S.SKIPPED;
+  const plan = control().plan;
+  if (!planIsStrict(plan)) return S.OK;
   const allowed = planDeviceAllowed(
-    control().plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
+    plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
     record.deviceAt, record.deviceBytes,
   );
   return allowed ? S.OK : S.DEVICE_UNKNOWN;
@@ -142,6 +145,7 @@ function refuse(record: Record, status: i32): i32 {
 }
 
 /** Decodes the payload; the record's status is then that of channel, payload or transport key. */
+@inline
 function judgePayload(record: Record): void {
   if (record.channel == 0) {
     note(record, S.CHANNEL_UNKNOWN, 0, NO_METRIC);
@@ -233,6 +237,7 @@ function roomFits(record: Record, isNew: bool): bool {
 }
 
 /** The record reaches its device, whatever becomes of it. */
+@inline
 function reach(record: Record): void {
   const device = deviceOf(record.slot);
   device.records++;
@@ -242,6 +247,7 @@ function reach(record: Record): void {
   if (countsQuality()) openQuality(record.slot, record.status == S.OK);
 }
 
+@inline
 function judgeKey(record: Record): void {
   record.event = greatestEvent(record, decodedAt(DECODED_AT));
   const device = deviceOf(record.slot);
@@ -258,6 +264,7 @@ function judgeKey(record: Record): void {
 }
 
 /** What a record that is no duplicate changes before its samples are looked at. */
+@inline
 function passDedup(record: Record): void {
   const decoded = decodedAt(DECODED_AT);
   if ((decoded.flags & DECODED_FILTERED) != 0) record.filtered = 1;
@@ -268,6 +275,7 @@ function passDedup(record: Record): void {
   countMissing(device, missedBefore(device));
 }
 
+@inline
 function greatestEvent(record: Record, decoded: Decoded): i64 {
   let greatest = NONE;
   for (let i: u32 = 0; i < decoded.sampleCount; i++) {
@@ -300,6 +308,7 @@ export function closeRecord(record: Record): void {
   if (status != S.OK && status != S.DUPLICATE && letterAllowed(record)) stageLetter(record);
 }
 
+@inline
 function remember(record: Record): void {
   if (record.keyKind == KEY_BOOT) {
     rememberBoot(record.slot, record.bootId, record.sequence, record.event);

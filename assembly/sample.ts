@@ -5,7 +5,7 @@
  */
 import {
   channelAgePolicy, channelClockPolicy, channelJudgesState, channelLatenessMs, channelMaxAgeMs,
-  channelMaxClockSkewMs, channelMetricCount, channelRetentionMs, channelTimelyMs, channelTimeRequired,
+  channelMaxClockSkewMs, channelRetentionMs, channelTimelyMs, channelTimeRequired,
 } from './channel';
 import {
   Reading, SAMPLE_HISTORICAL, Sample, TIME_PRESENT, decodedAt, readingAt, sampleAt,
@@ -26,7 +26,7 @@ import { closeRecord, note } from './record';
 import { rowsFull, sealMore } from './rows';
 import {
   TILE_DEVICE_TIME, TILE_PRESENCE, TILE_RECEIVED, TILE_VALUES, addSample, openTile, putFlags,
-  valueBehind, wideAt,
+  valueBehind, wideAt, zeroAbsent,
 } from './tile';
 import { Latest, Section, latestAt, sectionOf } from './series';
 import {
@@ -35,6 +35,7 @@ import {
 } from './shared/abi';
 import * as S from './shared/status';
 import { scheduleStored } from './timer';
+import { storeUsual } from './usual';
 import { conform } from './window/conform';
 import { finishFold, foldSample, moveWatermark } from './window/fold';
 import { NO_METRIC, Record, turnOf } from './work';
@@ -46,7 +47,8 @@ export function applySamples(record: Record): bool {
   for (;;) {
     if (rowsFull() || !finishFold()) return false;
     if (turn.sample == count) break;
-    applySample(record, turn.sample++);
+    const index = turn.sample++;
+    if (!storeUsual(record, sampleAt(DECODED_AT, index))) applySample(record, index);
     turn.sampleOrdinal++;
   }
   closeRecord(record);
@@ -184,15 +186,12 @@ function fillValues(tile: usize, row: u32, channel: usize, sample: Sample): u64 
     store<u64>(valueBehind(values, reading.ordinal), reading.bits);
     if (reading.kind == KIND_TEXT) sealMore(textBytes(<u32>reading.bits) + COLUMN_LENGTH_BYTES);
   }
-  const all = u64.MAX_VALUE >> (64 - channelMetricCount(channel));
-  for (let absent = all & ~presence; absent != 0; absent &= absent - 1) {
-    store<u64>(valueBehind(values, <u32>ctz(absent)), 0);
-  }
+  zeroAbsent(values, channel, presence);
   return presence;
 }
 
 /** Scores and alerts of the current readings, before they become the latest. */
-function watchReadings(
+export function watchReadings(
   device: Device, channel: usize, section: usize, sample: Sample, event: i64,
 ): void {
   const scored = changetype<Section>(section).score != SCORE_NONE;
@@ -218,11 +217,16 @@ function moveLatest(section: usize, sample: Sample, event: i64): void {
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading = readingAt(DECODED_AT, sample.readingFirst + i);
     if (reading.status != S.OK) continue;
-    const latest = changetype<Latest>(first + <usize>reading.ordinal * stride);
-    // NONE is less than every time.
-    if (event < latest.eventTime) continue;
-    if (latest.eventTime == NONE || latest.bits != reading.bits) latest.since = event;
-    latest.bits = reading.bits;
-    latest.eventTime = event;
+    keepLatest(changetype<Latest>(first + <usize>reading.ordinal * stride), reading.bits, event);
   }
+}
+
+/** A reading that is current becomes the latest. */
+@inline
+export function keepLatest(latest: Latest, bits: u64, event: i64): void {
+  // NONE is less than every time.
+  if (event < latest.eventTime) return;
+  if (latest.eventTime == NONE || latest.bits != bits) latest.since = event;
+  latest.bits = bits;
+  latest.eventTime = event;
 }

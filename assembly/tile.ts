@@ -143,3 +143,12 @@ function addTexts(tile: Tile, texts: usize, id: usize): void {
   copyWords(texts + 2 * TEXTS_BYTES + tile.deviceBytes, id, bytes);
   tile.deviceBytes += bytes;
 }
+
+/** Zeros for the metrics that a row has no value of; `values` is the place of the first one's. */
+@inline
+export function zeroAbsent(values: usize, channel: usize, presence: u64): void {
+  const all = u64.MAX_VALUE >> (64 - channelMetricCount(channel));
+  for (let absent = all & ~presence; absent != 0; absent &= absent - 1) {
+    store<u64>(valueBehind(values, <u32>ctz(absent)), 0);
+  }
+}

@@ -5,7 +5,7 @@
  */
 import { channelIdleMs } from './channel';
 import { Device, deviceOf, touchDevice } from './device';
-import { HEAP_BYTES, control, durable, rouse, slotAt } from './memory';
+import { HEAP_BYTES, Slot, control, durable, rouse, slotAt } from './memory';
 import { planChannelById } from './plan';
 import { rowsFull } from './rows';
 import { Section, sectionAt } from './series';
@@ -87,10 +87,15 @@ function deviceDeadline(device: Device): i64 {
  */
 @inline
 export function scheduleStored(slot: u32, channel: usize): void {
-  const at = slotAt(slot).heapAt;
+  if (!isScheduled(slotAt(slot), channel)) scheduleDevice(slot);
+}
+/** True when the device's entry is early enough for a sample that is stored now. */
+@inline
+export function isScheduled(entry: Slot, channel: usize): bool {
+  const at = entry.heapAt;
   const d = durable();
   const deadline = max(d.logClock, d.idleFloor) + channelIdleMs(channel);
-  if (at == 0 || deadline < timerAt(at - 1).key) scheduleDevice(slot);
+  return at != 0 && deadline >= timerAt(at - 1).key;
 }
 
 /** Puts the device where its deadline belongs, or leaves an entry that is early enough. */

@@ -20,7 +20,7 @@ import { FLUSH_SEQUENCES } from './shared/abi';
 import {
   NO_RECORD, RESULT_CHUNK_BAD, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_MORE, RESULT_PLAN,
 } from './shared/control';
-import { nameRecord } from './identity';
+import { hashRecord, nameRecord } from './identity';
 import { fireTimers } from './timer';
 import { flushDevices, needsTicks } from './flush';
 import { warmSlice } from './warm';
@@ -144,6 +144,7 @@ function beginBody(turn: Turn): i32 {
 function beginSlice(turn: Turn): i32 {
   const count = turn.sliceCount;
   for (let i: u32 = 0; i < count; i++) nameRecord(recordAt(i));
+  for (let i: u32 = 0; i < count; i++) hashRecord(recordAt(i));
   warmSlice(count);
   return enter(turn, PHASE_RECORDS);
 }
@@ -160,7 +161,10 @@ function nextRecord(turn: Turn): i32 {
   const result = openRecord(record);
   if (result == RECORD_NO_MEMORY) return RESULT_MEMORY_FULL;
   turn.slicePlace++;
-  if (result == RECORD_SAMPLES) return enter(turn, PHASE_SAMPLES);
+  if (result == RECORD_SAMPLES && !applySamples(record)) {
+    turn.phase = PHASE_SAMPLES;
+    return RESULT_MORE;
+  }
   turn.recordIndex++;
   return GO_ON;
 }

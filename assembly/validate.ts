@@ -126,7 +126,9 @@ function isFiniteDouble(value: f64): bool {
   return value - value == 0;
 }
 
-function settleNumber(reading: Reading, metric: usize, raw: f64): void {
+/** A double of a number metric, into a reading that has nothing but its place yet. */
+@inline
+export function settleNumber(reading: Reading, metric: usize, raw: f64): void {
   let value = raw;
   if ((metricFlags(metric) & METRIC_IDENTITY) == 0) {
     value = metricScale(metric) * raw + metricOffset(metric);

@@ -6,14 +6,18 @@
  * twice in one sample.
  */
 import {
-  channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricOrdinal,
+  channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricKind,
+  metricOrdinal,
 } from '../channel';
 import {
   addUnknown, closeSample, Decoding, markSeen, openSample, refuse, setEventId, setTime, stop,
 } from '../cursor';
-import { decodedAt, KEY_BOOT } from '../decoded';
+import { decodedAt, KEY_BOOT, readingAt } from '../decoded';
+import { KIND_NUMBER, READINGS_PER_RECORD_MAX } from '../shared/abi';
 import { EVENT_ID_INVALID } from '../shared/status';
-import { addBoolean, addDouble, addInteger, addMismatch, addText } from '../validate';
+import {
+  addBoolean, addDouble, addInteger, addMismatch, addText, settleNumber,
+} from '../validate';
 import { isUtf8 } from './utf8';
 import { readLength, readTag, readVarint, skipPlain, zigzag } from './wire';
 
@@ -80,11 +84,16 @@ export function decodeProtobuf(d: Decoding): bool {
   return true;
 }
 
+@inline
 function decodeSample(d: Decoding, at: usize, end: usize, sampleTag: usize): bool {
   const sample = openSample(d, sampleTag);
   let timeMs: i64 = 0;
   while (at < end) {
     const tagAt = at;
+    if (end - at >= USUAL_BYTES && isUsual(load<u64>(at))) {
+      at = decodeUsual(d, at, end);
+      if (at != tagAt) continue;
+    }
     at = readTag(d, at, end);
     if (at == 0) return false;
     const tag = <u32>d.varint;
@@ -106,6 +115,48 @@ function decodeSample(d: Decoding, at: usize, end: usize, sampleTag: usize): boo
   if (timeMs != 0) setTime(sample, timeMs);
   closeSample(d, sample);
   return true;
+}
+
+// What nearly every reading is: tag and length, metric below 128, number.
+const USUAL_BYTES: usize = 13;
+const USUAL_NUMBER_AT: usize = 5;
+const USUAL_MASK: u64 = 0xff80ffffff;
+const USUAL_TAGS: u64 = 0x1100080b12;
+
+@inline
+function isUsual(word: u64): bool {
+  return (word & USUAL_MASK) == USUAL_TAGS;
+}
+
+/**
+ * Usual readings of number metrics, one behind the other; gives where it met something else, which
+ * decodeReading judges.
+ */
+function decodeUsual(d: Decoding, at: usize, end: usize): usize {
+  const channel = d.channel;
+  const decoded = decodedAt(d.out);
+  const first = decoded.readingCount;
+  let index = first;
+  let seen = d.seen;
+  while (end - at >= USUAL_BYTES && index < <u32>READINGS_PER_RECORD_MAX) {
+    const word = load<u64>(at);
+    if (!isUsual(word)) break;
+    const number = (word >> 24) & 0x7f;
+    const metric = resolve(channel, number, 0, 0);
+    const bit = <u64>1 << (number - 1);
+    if (metric == 0 || metricKind(metric) != KIND_NUMBER || (seen & bit) != 0) break;
+    seen |= bit;
+    const reading = readingAt(d.out, index++);
+    reading.ordinal = <u32>number - 1;
+    reading.kind = KIND_NUMBER;
+    reading.offset = <u32>(at - d.payload);
+    settleNumber(reading, metric, load<f64>(at, USUAL_NUMBER_AT));
+    at += USUAL_BYTES;
+  }
+  d.seen = seen;
+  d.declared += index - first;
+  decoded.readingCount = index;
+  return at;
 }
 
 function decodeReading(d: Decoding, at: usize, end: usize, readingTag: usize): bool {

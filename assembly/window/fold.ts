@@ -206,7 +206,7 @@ function foldSpans(turn: Turn, sample: Sample, cell: usize): void {
 }
 
 /** `place` is that of the cell in its section. */
-function countInSketches(turn: Turn, sample: Sample, window: u32, place: usize): void {
+export function countInSketches(turn: Turn, sample: Sample, window: u32, place: usize): void {
   const end = sample.readingFirst + sample.readingCount;
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
