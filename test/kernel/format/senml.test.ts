@@ -70,7 +70,7 @@ for (const format of ['senml-json', 'senml-cbor'] as const) {
       });
     }
 
-    it('keeps the least of what the readings of a sample promise, and only for that sample', async () => {
+    it('promises the least of what its readings do, and only for one sample', async () => {
       const story = told();
       const t = atS(100) / 1000;
       send(story, 100, [{ n: 'temp', v: 1, t, ut: 1 }]);
@@ -111,7 +111,7 @@ for (const format of ['senml-json', 'senml-cbor'] as const) {
       ]);
     });
 
-    it('refuses another unit than the metric is sent in, and takes one that is not said', async () => {
+    it('refuses another unit than the metric is sent in; one need not be said', async () => {
       const story = told();
       const units: Entry[] = [{ u: 'K' }, { u: 'Cel' }, {}, { bu: 'K' }, { bu: 'K', u: 'Cel' }];
       for (const unit of units) {
