@@ -37,6 +37,8 @@ const TAG_DEVICE: u32 = 0x1a;
 const TAG_CHANNEL: u32 = 0x22;
 const TAG_RECEIVED_AT: u32 = 0x29;
 const TAG_PAYLOAD: u32 = 0x32;
+const TAG_BOOT_ID: u32 = 0x41;
+const TAG_SEQUENCE: u32 = 0x48;
 
 /** True when the body is a RecordBatch of at least one record and every record names its device. */
 export function openBatch(at: usize, end: usize): bool {
@@ -144,8 +146,42 @@ function readUsual(at: usize, end: usize, record: Record): bool {
     record.payloadAt = at + 2;
     record.payloadBytes = <u32>(last - at - 2);
     at = last;
+  } else at = behindLong(at, end, record);
+  return readUsualKey(at, end, record) || readFields(at, end, record, NAMED);
+}
+
+/** Behind a payload whose length takes two bytes; `at` when none is there. */
+@inline
+function behindLong(at: usize, end: usize, record: Record): usize {
+  if (end - at < 3 || load<u8>(at) != TAG_PAYLOAD) return at;
+  const low = <u32>load<u8>(at, 1);
+  const high = <u32>load<u8>(at, 2);
+  const bytes = (low & 127) | (high << 7);
+  if (low < 128 || high >= 128 || <usize>bytes > end - at - 3) return at;
+  record.payloadAt = at + 3;
+  record.payloadBytes = bytes;
+  return at + 3 + bytes;
+}
+
+/** Nothing more, or boot and sequence; false when it is something else. */
+@inline
+function readUsualKey(at: usize, end: usize, record: Record): bool {
+  if (at != end) {
+    if (end - at < 11 || load<u8>(at) != TAG_BOOT_ID || load<u8>(at, 9) != TAG_SEQUENCE) return false;
+    if (readVarint(at + 10, end) != end) return false;
+    record.bootId = load<u64>(at, 1);
+    record.sequence = turnOf().varint;
+    record.keyKind = record.sequence == 0 ? KEY_INVALID : KEY_BOOT;
   }
-  return readFields(at, end, record, NAMED);
+  clampReceived(record);
+  return true;
+}
+
+/** A door's clock ahead of the log's is the log's. */
+@inline
+function clampReceived(record: Record): void {
+  const stamp = turnOf().stampMs;
+  if (<u64>record.received > <u64>stamp) record.received = stamp;
 }
 
 /** The fields from `at` on, in any order; `named`: ids that are there already. */
@@ -182,8 +218,7 @@ function readFields(at: usize, end: usize, record: Record, named: u32): bool {
     const bit = <u32>1 << <u32>field;
     named = bytes == 0 ? named & ~bit : named | bit;
   }
-  const stamp = turn.stampMs;
-  if (<u64>record.received > <u64>stamp) record.received = stamp;
+  clampReceived(record);
   if (!hasId && hasBoot) record.keyKind = record.sequence == 0 ? KEY_INVALID : KEY_BOOT;
   return named == NAMED;
 }

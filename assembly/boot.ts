@@ -8,7 +8,7 @@
 import { BOOTS_PER_DEVICE_MAX, INTERVALS_PER_BOOT_MAX } from './shared/abi';
 import { DEDUP_UNKNOWN, DUPLICATE, OK } from './shared/status';
 import { Device, bootsOf, deviceOf, insertBytes, removeBytes } from './device';
-import { turnOf } from './work';
+import { Record, turnOf } from './work';
 
 @unmanaged
 class Boot {
@@ -37,22 +37,22 @@ function intervalAt(boot: usize, index: u32): usize {
   return boot + BOOT_BYTES + <usize>index * INTERVAL_BYTES;
 }
 
-/** Address of the boot, 0 when it is unknown. */
+/** Where the boot is in the device's block, 0 when it is unknown. */
 @inline
-function findBoot(device: Device, bootId: u64): usize {
+export function findBoot(device: Device, bootId: u64): usize {
   let at = bootsOf(device);
   for (let i: u32 = 0; i < device.bootCount; i++) {
     const boot = changetype<Boot>(at);
-    if (boot.id == bootId) return at;
+    if (boot.id == bootId) return at - changetype<usize>(device);
     at += sizeOf(boot);
   }
   return 0;
 }
 
 @inline
-export function judgeBoot(device: Device, bootId: u64, sequence: u64, event: i64): i32 {
-  const at = findBoot(device, bootId);
-  if (at == 0) return event <= device.bootFloor ? DEDUP_UNKNOWN : OK;
+export function judgeBoot(device: Device, offset: usize, sequence: u64, event: i64): i32 {
+  if (offset == 0) return event <= device.bootFloor ? DEDUP_UNKNOWN : OK;
+  const at = changetype<usize>(device) + offset;
   const boot = changetype<Boot>(at);
   // From the highest: a device's next event is usually behind the last interval, where no floor is.
   for (let i = boot.count; i > 0; i--) {
@@ -104,10 +104,13 @@ function addBoot(slot: u32, bootId: u64, event: i64): usize {
   return changetype<usize>(boot);
 }
 
-/** Enters a sequence that `judgeBoot` found new. */
-export function rememberBoot(slot: u32, bootId: u64, sequence: u64, event: i64): void {
-  let at = findBoot(deviceOf(slot), bootId);
-  if (at == 0) at = addBoot(slot, bootId, event);
+/** Enters a sequence that `judgeBoot` found new; boots lie in front of all that grew since. */
+export function rememberBoot(record: Record): void {
+  const slot = <u32>record.slot;
+  const sequence = record.sequence;
+  const event = record.event;
+  let at = changetype<usize>(deviceOf(slot)) + record.bootOffset;
+  if (record.bootOffset == 0) at = addBoot(slot, record.bootId, event);
   const boot = changetype<Boot>(at);
   if (event > boot.maxEvent) boot.maxEvent = event;
   boot.lastSequence = turnOf().sequence;

@@ -15,6 +15,7 @@ import {
 } from './state';
 import { fnv1a64, fnv1a64Byte, FNV_OFFSET } from './text';
 import { rebuildTimers } from './timer';
+import { turnOf } from './work';
 import { beginTurn, continueTurn } from './turn';
 
 /** Version of this interface, and of what the kernel computes. */
@@ -61,6 +62,7 @@ export function plan_use(plan: u32, image: u32, text: u32): void {
     d.planHash = fnv1a64(hash, plan + image, text);
     c.planPending = 0;
   }
+  turnOf().channel = 0;
   rebuildTimers();
 }
 

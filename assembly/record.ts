@@ -7,7 +7,7 @@
  * Everything that may need memory is asked for before anything is changed, so that a record fits
  * completely or the turn stops in front of it. Samples are in sample.ts.
  */
-import { BOOT_GROWTH, judgeBoot, rememberBoot } from './boot';
+import { BOOT_GROWTH, findBoot, judgeBoot, rememberBoot } from './boot';
 import {
   DEVICE_UNPUBLISHED, Device, REGISTER_BYTES, deviceOf, findDevice, growthFits, growthIsSmall,
   registerDevice, registerFits, touchDevice, unvisited,
@@ -17,7 +17,8 @@ import {
   DECODED_FILTERED, Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
 } from './decoded';
 import {
-  channelContentDedup, channelFormat, channelHasTexts, channelMetricCount,
+  channelContentDedup, channelFormat, channelHasTexts, channelMetricCount, channelName,
+  channelNameBytes,
 } from './channel';
 import {
   aliasGrowth, aliasesOf, missedBefore, rememberAliases,
@@ -42,6 +43,7 @@ import * as S from './shared/status';
 import {
   KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, recordAt, situationOf, turnOf,
 } from './work';
+import { equalBytes } from './text';
 import { sectionGrowth } from './window/conform';
 
 /** What `openRecord` gives. */
@@ -119,7 +121,7 @@ export function openRecord(record: Record): i32 {
   const status = admit(record);
   if (status != S.OK) return refuse(record, status);
   const c = control();
-  record.channel = planFindChannel(c.plan, record.channelAt, record.channelBytes);
+  record.channel = findChannel(record);
   record.slot = findDevice(record);
   const isNew = record.slot < 0;
   if (isNew && c.deviceCount >= planDevicesMax(c.plan)) {
@@ -135,6 +137,19 @@ export function openRecord(record: Record): i32 {
   if (record.status == S.OK && record.filtered == 0) return RECORD_SAMPLES;
   closeRecord(record);
   return RECORD_DONE;
+}
+
+@inline
+function findChannel(record: Record): usize {
+  const turn = turnOf();
+  const bytes = record.channelBytes;
+  const usual = turn.channel;
+  if (
+    usual != 0 && channelNameBytes(usual) == bytes &&
+    equalBytes(channelName(usual), record.channelAt, bytes)
+  ) return usual;
+  turn.channel = planFindChannel(control().plan, record.channelAt, bytes);
+  return turn.channel;
 }
 
 function refuse(record: Record, status: i32): i32 {
@@ -253,7 +268,8 @@ function judgeKey(record: Record): void {
   const device = deviceOf(record.slot);
   let status: i32 = S.OK;
   if (record.keyKind == KEY_BOOT) {
-    status = judgeBoot(device, record.bootId, record.sequence, record.event);
+    record.bootOffset = findBoot(device, record.bootId);
+    status = judgeBoot(device, record.bootOffset, record.sequence, record.event);
   } else if (record.keyKind == KEY_EVENT_ID) {
     status = judgeId(device, record.idAt, record.idBytes, record.event);
   } else if (record.keyKind == KEY_CONTENT) {
@@ -311,7 +327,7 @@ export function closeRecord(record: Record): void {
 @inline
 function remember(record: Record): void {
   if (record.keyKind == KEY_BOOT) {
-    rememberBoot(record.slot, record.bootId, record.sequence, record.event);
+    rememberBoot(record);
   } else if (record.keyKind == KEY_EVENT_ID) {
     rememberId(record.slot, record.idAt, record.idBytes, record.event);
   } else if (record.keyKind == KEY_CONTENT) {

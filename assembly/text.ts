@@ -37,6 +37,14 @@ export function copyWords(to: usize, from: usize, bytes: usize): void {
   for (let i: usize = 0; i < bytes; i += 8) store<u64>(to + i, load<u64>(from + i));
 }
 
+/** The same by blocks of 16 bytes, where there are such: up to 15 behind them are overwritten. */
+@inline
+export function copyBlocks(to: usize, from: usize, bytes: usize): void {
+  if (ASC_FEATURE_SIMD) {
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
+  } else copyWords(to, from, bytes);
+}
+
 export function equalBytes(left: usize, right: usize, bytes: u32): bool {
   if (bytes >= 8) {
     const last = bytes - 8;

@@ -12,7 +12,7 @@ import { channelMetricCount, channelRetentionMs, channelTable } from './channel'
 import { Device, identityOf } from './device';
 import { durable } from './memory';
 import { StageTable, beginTable, expiresAt, stageRoom, stageTable } from './rows';
-import { copyWords } from './text';
+import { copyBlocks } from './text';
 import { turnOf } from './work';
 
 @unmanaged
@@ -30,8 +30,8 @@ const COLUMN_BYTES: usize = TILE_ROWS * 8;
 const HALF_BYTES: usize = TILE_ROWS * 4;
 /** Ids of up to 23 bytes each fill the rows before the texts. */
 const TEXTS_BYTES: usize = TILE_ROWS * 24;
-/** The longest id with its length byte, and what a copy by words may bring along. */
-const TEXT_ROOM: u32 = 72;
+/** The longest id with its length byte, and what a copy by blocks may bring along. */
+const TEXT_ROOM: u32 = 80;
 
 // Columns of u64, in this order; values follow.
 export const TILE_EVENT: u32 = 0;
@@ -132,15 +132,15 @@ export function putFlags(tile: usize, row: u32, channel: usize, flags: u32): voi
 @inline
 function addTexts(tile: Tile, texts: usize, id: usize): void {
   let bytes = <u32>load<u8>(id) + 1;
-  copyWords(texts + tile.tenantBytes, id, bytes);
+  copyBlocks(texts + tile.tenantBytes, id, bytes);
   tile.tenantBytes += bytes;
   id += bytes;
   bytes = <u32>load<u8>(id) + 1;
-  copyWords(texts + TEXTS_BYTES + tile.siteBytes, id, bytes);
+  copyBlocks(texts + TEXTS_BYTES + tile.siteBytes, id, bytes);
   tile.siteBytes += bytes;
   id += bytes;
   bytes = <u32>load<u8>(id) + 1;
-  copyWords(texts + 2 * TEXTS_BYTES + tile.deviceBytes, id, bytes);
+  copyBlocks(texts + 2 * TEXTS_BYTES + tile.deviceBytes, id, bytes);
   tile.deviceBytes += bytes;
 }
 

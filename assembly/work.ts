@@ -46,6 +46,8 @@ export class Turn {
   record: usize;
   slicePlace: u32;
   sliceCount: u32;
+  /** Channel of the record before, 0 when the plan has changed since: most often the next one's. */
+  channel: usize;
   /** What warm.ts loaded. */
   warmed: u32;
   /** Last varint read (batch.ts). */
@@ -111,6 +113,8 @@ export class Record {
   ruleSuspects: u32;
   /** Greatest event time over its samples, received when it has none. */
   event: i64;
+  /** Of KEY_BOOT: where its boot is in the device's block, 0 = it has none yet. */
+  bootOffset: usize;
   /** Headers of a native publish, and the length of the value found last. */
   headersAt: usize;
   headersBytes: u32;

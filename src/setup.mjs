@@ -131,10 +131,9 @@ async function buildKernel() {
   say('kernel', `compiling ${KERNEL_TARGETS.join(', ')}`);
   const startMs = Date.now();
   const asc = at('node_modules/assemblyscript/bin/asc.js');
+  const options = ['assembly/index.ts', '--transform', './assembly/inline.mjs', '--target'];
   const results = await Promise.allSettled(
-    KERNEL_TARGETS.map((target) =>
-      run('kernel', process.execPath, [asc, 'assembly/index.ts', '--target', target]),
-    ),
+    KERNEL_TARGETS.map((target) => run('kernel', process.execPath, [asc, ...options, target])),
   );
   const failed = results.find(({ status }) => status === 'rejected');
   if (failed) throw failed.reason;
