@@ -1,6 +1,7 @@
 /**
- * The kernel as a subject: its binary, called turn by turn as src/kernel/partition.ts does, with
- * the finished blocks copied out of the memory as a socket would take them. In: build and plan.
+ * The kernel as a subject: its binary, called turn by turn as src/kernel/partition.ts does. Chunks
+ * are copied in; finished blocks stay where they are (peers' rows become no bytes at all). In: build
+ * and plan.
  */
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
@@ -42,7 +43,6 @@ export class Millrace implements Subject {
   readonly #memory: KernelMemory;
   readonly #kernel: KernelExports;
   readonly #view: DataView;
-  readonly #sink = new Uint8Array(16 * 1024 * 1024);
   readonly #outside: number;
   #names: Names;
   #region = 0;
@@ -66,7 +66,7 @@ export class Millrace implements Subject {
       const at = this.#control(C.CONTROL_INPUT_AT) + this.#region * CHUNK_BYTES_MAX;
       let code = watch.measure(() => {
         new Uint8Array(this.#memory.buffer, at, bytes.length).set(bytes);
-        return this.#take(this.#kernel.turn(this.#region, bytes.length));
+        return this.#kernel.turn(this.#region, bytes.length);
       });
       for (;;) {
         this.#hash();
@@ -74,25 +74,13 @@ export class Millrace implements Subject {
         if (code === C.RESULT_PLAN) {
           this.#names = this.#usePlan(this.#options.plan, JSON.stringify(this.#options.plan));
         } else if (code !== C.RESULT_MORE) throw new Error(`a turn ended with code ${code}`);
-        code = watch.measure(() => this.#take(this.#kernel.resume()));
+        code = watch.measure(() => this.#kernel.resume());
       }
     }
   }
 
   stateBytes(): number {
     return this.#outside + this.#control(C.CONTROL_POOL_USED_AT);
-  }
-
-  /** Blocks leave the memory, to nowhere. */
-  #take(code: number): number {
-    const count = this.#control(C.CONTROL_BLOCK_COUNT_AT);
-    const first = this.#control(C.CONTROL_BLOCKS_AT);
-    for (let i = 0; i < count; i++) {
-      const at = this.#view.getUint32(first + i * C.BLOCK_BYTES + 8, true);
-      const bytes = this.#view.getUint32(first + i * C.BLOCK_BYTES + 12, true);
-      this.#sink.set(new Uint8Array(this.#memory.buffer, at, bytes));
-    }
-    return code;
   }
 
   #hash(): void {

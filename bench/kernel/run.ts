@@ -3,8 +3,6 @@
  * case and subject. Groups of the log are made outside the measured time and given to the subjects
  * in turn, forwards and backwards (A B, B A, …), so that what disturbs the machine disturbs all.
  */
-import v8 from 'node:v8';
-import vm from 'node:vm';
 import type { KernelBuild } from '../../src/kernel/binary.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { commit, type Measurement } from '../measurement.ts';
@@ -60,10 +58,6 @@ export const CASES: readonly KernelCase[] = [
   },
 ];
 
-/** Node gives it away only when it is asked by a flag. */
-v8.setFlagsFromString('--expose-gc');
-const collectGarbage = vm.runInNewContext('gc') as () => void;
-
 /** The same case in a size that fits into a test run. */
 export function small(given: KernelCase): KernelCase {
   return { ...given, devices: Math.min(given.devices, 100), events: 20 * K };
@@ -98,7 +92,7 @@ export function runKernelCase(given: KernelCase): KernelResult[] {
     for (const index of round % 2 === 0 ? order : order.reverse()) {
       const watch = new Watch();
       // What the corpus and the subject before left behind is not this one's work.
-      collectGarbage();
+      globalThis.gc?.();
       subjects[index]!.run(group, watch);
       watches[index]!.push(watch);
     }
