@@ -40,11 +40,13 @@ export function identityHash(identity: usize, bytes: u32): u32 {
   return <u32>((sum * (load<u64>(KEY_CLOSE_AT) | 1)) >> 32);
 }
 
-/** Fills the record's identity when all four ids are well formed; its hash is `hashRecord`'s. */
+/**
+ * Fills the record's identity when its ids are neither empty nor too long. That they hold nothing
+ * strange is `isNamed`'s to find: an identity that a device of the index has is well formed.
+ */
 @inline
 export function nameRecord(record: Record): void {
   const identity = identityScratch(record);
-  if (!isId(record.channelAt, record.channelBytes)) return;
   let at = putId(identity, record.tenantAt, record.tenantBytes);
   if (at == 0) return;
   at = putId(at, record.siteAt, record.siteBytes);
@@ -55,6 +57,12 @@ export function nameRecord(record: Record): void {
   store<u64>(at, 0);
   record.identityBytes = <u32>(at - identity);
   record.named = 1;
+}
+
+/** True when all four ids are well formed. */
+export function isNamed(record: Record): bool {
+  return isId(record.tenantAt, record.tenantBytes) && isId(record.siteAt, record.siteBytes) &&
+    isId(record.deviceAt, record.deviceBytes) && isId(record.channelAt, record.channelBytes);
 }
 
 /**
@@ -104,23 +112,13 @@ function isId(at: usize, bytes: u32): bool {
   return true;
 }
 
-/** Copies an id behind its length; gives where it ends, 0 when it is none. */
+/** Copies an id behind its length; gives where it ends, 0 when it cannot be one. */
 @inline
 function putId(out: usize, at: usize, bytes: u32): usize {
   if (bytes - 1 >= <u32>ID_BYTES_MAX) return 0;
   store<u8>(out++, <u8>bytes);
   if (ASC_FEATURE_SIMD) {
-    for (let i: u32 = 0; i < bytes; i += 16) {
-      const text = v128.load(at + i);
-      v128.store(out + i, text);
-      if ((strangers(text) & firstBits(bytes - i)) != 0) return 0;
-    }
-    return out + bytes;
-  }
-  for (let i: u32 = 0; i < bytes; i++) {
-    const byte = <u32>load<u8>(at + i);
-    if (isStranger(byte)) return 0;
-    store<u8>(out + i, <u8>byte);
-  }
+    for (let i: u32 = 0; i < bytes; i += 16) v128.store(out + i, v128.load(at + i));
+  } else memory.copy(out, at, bytes);
   return out + bytes;
 }

@@ -35,6 +35,7 @@ import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
 import {
   planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel, planIsStrict,
 } from './plan';
+import { isNamed } from './identity';
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
 import { FORMAT_SPARKPLUG, PAYLOAD_BYTES_MAX } from './shared/abi';
@@ -118,11 +119,14 @@ function admit(record: Record): i32 {
 
 /** Judges the record up to its samples; without any it is closed. */
 export function openRecord(record: Record): i32 {
+  const c = control();
+  if (record.named != 0) {
+    record.slot = findDevice(record);
+    record.channel = findChannel(record);
+    if ((record.slot < 0 || record.channel == 0) && !isNamed(record)) record.named = 0;
+  }
   const status = admit(record);
   if (status != S.OK) return refuse(record, status);
-  const c = control();
-  record.channel = findChannel(record);
-  record.slot = findDevice(record);
   const isNew = record.slot < 0;
   if (isNew && c.deviceCount >= planDevicesMax(c.plan)) {
     return refuse(record, record.channel == 0 ? S.CHANNEL_UNKNOWN : S.LIMIT_EXCEEDED);
@@ -154,6 +158,7 @@ function findChannel(record: Record): usize {
 
 function refuse(record: Record, status: i32): i32 {
   record.slot = -1;
+  record.channel = 0;
   note(record, status, 0, NO_METRIC);
   closeRecord(record);
   return RECORD_DONE;

@@ -90,7 +90,7 @@ export class Record {
   keyKind: u32;
   idAt: usize;
   idBytes: u32;
-  /** 1: all four ids are well formed, and `identity` is filled. */
+  /** 1: `identity` is filled; from openRecord on also that all four ids are well formed. */
   named: u32;
   identityBytes: u32;
   identityHash: u32;
