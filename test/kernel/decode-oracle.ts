@@ -21,6 +21,13 @@ import type { Value } from './reference/validate.ts';
 
 export const SEED = Number(process.env['MILLRACE_SEED'] ?? 20260722);
 
+/** Builds, and their share of the cases: all of them in the one that ships, a taste in the others. */
+export const SHARES: readonly { readonly target: Target; readonly share: number }[] = [
+  { target: 'release', share: 1 },
+  { target: 'scalar', share: 1 / 16 },
+  { target: 'debug', share: 1 / 16 },
+];
+
 /** One metric of every kind, with units, ranges, nesting, a shared path and a retired one. */
 export const METRICS = [
   metricOf(0, 'temperature', { path: ['t'], min: -100, max: 1e300 }),

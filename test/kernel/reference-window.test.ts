@@ -1,5 +1,5 @@
 /**
- * The oracle is checked: what an accumulator keeps, against exact arithmetic. Its windows are tabled
+ * The oracle is checked: what an accumulator keeps, against exact arithmetic. Windows are tabled
  * beside the kernel's in window-kind.test.ts.
  */
 import { expect } from 'chai';
