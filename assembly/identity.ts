@@ -37,6 +37,8 @@ export function identityHash(identity: usize, bytes: u32): u32 {
     const key = load<u64>(INDEX_KEY_AT + i);
     sum += <u64>(<u32>word + <u32>key) * <u64>(<u32>(word >> 32) + <u32>(key >> 32));
   }
+  // A multiplication alone would keep the pattern of ids that count: NH is linear in either half.
+  sum ^= sum >> 32;
   return <u32>((sum * (load<u64>(KEY_CLOSE_AT) | 1)) >> 32);
 }
 
