@@ -1,6 +1,6 @@
 /**
- * What the attacked channels look like: their metrics, and the schemas of formats that have one. In:
- * nothing. Out: plans, and a payload by each schema.
+ * What the attacked channels look like: their metrics, and the schemas of formats that have one.
+ * In: nothing. Out: plans, and a payload by each schema.
  */
 import avro from 'avsc';
 import protobuf from 'protobufjs';

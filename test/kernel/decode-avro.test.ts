@@ -213,7 +213,7 @@ for (const { target, share } of SHARES) {
       expect(oracle.probe.decode(after(many))).to.include({ status: OK });
     });
 
-    it('reads behind the prefix of Confluent, and refuses ids that the channel does not list', () => {
+    it('reads behind the prefix of Confluent, and refuses ids that are not listed', () => {
       oracle.use({
         ...compiled(LIST, channelOf(1, 'avro', ONE)),
         ...{ framing: 'confluent', schemaIds: [7, 70_000] },

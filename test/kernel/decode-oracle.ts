@@ -21,7 +21,7 @@ import type { Value } from './reference/validate.ts';
 
 export const SEED = Number(process.env['MILLRACE_SEED'] ?? 20260722);
 
-/** Builds, and their share of the cases: all of them in the one that ships, a taste in the others. */
+/** Builds, and their share of the cases: all in the one that ships, a taste in the others. */
 export const SHARES: readonly { readonly target: Target; readonly share: number }[] = [
   { target: 'release', share: 1 },
   { target: 'scalar', share: 1 / 16 },
