@@ -167,7 +167,8 @@ function behindLong(at: usize, end: usize, record: Record): usize {
 @inline
 function readUsualKey(at: usize, end: usize, record: Record): bool {
   if (at != end) {
-    if (end - at < 11 || load<u8>(at) != TAG_BOOT_ID || load<u8>(at, 9) != TAG_SEQUENCE) return false;
+    if (end - at < 11 || load<u8>(at) != TAG_BOOT_ID) return false;
+    if (load<u8>(at, 9) != TAG_SEQUENCE) return false;
     if (readVarint(at + 10, end) != end) return false;
     record.bootId = load<u64>(at, 1);
     record.sequence = turnOf().varint;

@@ -1,9 +1,10 @@
 /**
- * A step of the compiler (`asc --transform ./assembly/inline.mjs`): functions that have one caller become part of
- * it, however large they are. Calls cost as much as what many of them do, and V8 does not inline
- * across WebAssembly functions itself. In: the module as compiled. Out: the same, before `asc`
- * optimises it.
+ * A step of the compiler (`asc --transform ./assembly/inline.mjs`): functions that have one caller
+ * become part of it, however large they are. Calls cost as much as what many of them do, and V8
+ * does not inline across WebAssembly functions itself. In: the module as compiled. Out: the same,
+ * before `asc` optimises it.
  */
+/** Instructions of a function with one caller. */
 const ONE_CALLER_MAX = 4000;
 /** Instructions of a function that is worth to be repeated wherever it is called. */
 const ANYWHERE_MAX = 60;

@@ -3,8 +3,8 @@
  * list of their channel's table. A column of the finished block is a copy of its pieces, so that no
  * row is ever gathered field by field.
  *
- *   tile ┌ next u32 · rows u32 · bytes of each of three texts u32 ┬ columns of u64: event … presence,
- *        a value per metric ┬ columns of u32: ordinal, flags, expires ┬ tenants ┬ sites ┬ devices ┐
+ *   tile ┌ Tile ┬ columns of u64: event … device time, a value per metric
+ *        ┬ columns of u32: ordinal, flags, expires ┬ tenants ┬ sites ┬ devices ┐
  *
  * In: a sample that is stored. Out: its row, whose values the caller fills.
  */

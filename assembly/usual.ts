@@ -1,8 +1,8 @@
 /**
- * The usual sample, straight through: with a time of its own that is neither late nor ahead, all its
- * readings good, into tumbling windows whose open cells it was in last, and nothing comes due. It
- * does what sample.ts and window/fold.ts do of such a one, without looking anything up twice: no
- * block can move, no row of a window can become due.
+ * The usual sample, straight through: with a time of its own that is neither late nor ahead, all
+ * its readings good, into tumbling windows whose open cells were folded into last, and nothing
+ * comes due. It does what sample.ts and window/fold.ts do of such a one, without looking anything
+ * up twice: no block can move but by new bins of sketches, which come last.
  *
  * In: a sample past dedup. Out: true when it is stored; false when it is not usual, nothing was
  * changed then. The differential tests hold both ways against the same reference.

@@ -1,7 +1,7 @@
 /**
  * The kernel as a subject: its binary, called turn by turn as src/kernel/partition.ts does. Chunks
- * are copied in; finished blocks stay where they are (peers' rows become no bytes at all). In: build
- * and plan.
+ * are copied in; finished blocks stay where they are (peers' rows become no bytes at all).
+ * In: build and plan.
  */
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
