@@ -22,8 +22,8 @@ class Boot {
   capacity: u32;
 }
 const BOOT_BYTES: usize = offsetof<Boot>();
-const INTERVAL_BYTES: usize = 16;
-const CAPACITY_FIRST: u32 = 2;
+export const INTERVAL_BYTES: usize = 16;
+const CAPACITY_FIRST: u32 = 1;
 
 /** What remembering a key may add to the block. */
 export const BOOT_GROWTH: usize = BOOT_BYTES + <usize>INTERVALS_PER_BOOT_MAX * INTERVAL_BYTES;
@@ -84,7 +84,7 @@ function evictBoot(slot: u32): void {
   if (boot.maxEvent > device.bootFloor) device.bootFloor = boot.maxEvent;
   const bytes = sizeOf(boot);
   device.bootCount--;
-  device.bootsBytes -= <u32>bytes;
+  device.bootsBytes -= <u16>bytes;
   removeBytes(slot, oldest - changetype<usize>(device), bytes);
 }
 
@@ -96,7 +96,7 @@ function addBoot(slot: u32, bootId: u64, event: i64): usize {
   insertBytes(slot, offset, bytes);
   device = deviceOf(slot);
   device.bootCount++;
-  device.bootsBytes += <u32>bytes;
+  device.bootsBytes += <u16>bytes;
   const boot = changetype<Boot>(changetype<usize>(device) + offset);
   boot.id = bootId;
   boot.maxEvent = event;
@@ -163,7 +163,7 @@ function openInterval(slot: u32, at: usize, place: u32, sequence: u64): void {
     const more = boot.capacity;
     insertBytes(slot, offset + sizeOf(boot), <usize>more * INTERVAL_BYTES);
     const device = deviceOf(slot);
-    device.bootsBytes += more * <u32>INTERVAL_BYTES;
+    device.bootsBytes += <u16>(more * <u32>INTERVAL_BYTES);
     at = changetype<usize>(device) + offset;
     boot = changetype<Boot>(at);
     boot.capacity += more;

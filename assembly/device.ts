@@ -17,44 +17,46 @@ import { identityHash } from './identity';
 import { Record, identityScratch } from './work';
 
 /** Device.flags: a window fired since a flush point last visited it. */
-export const DEVICE_UNVISITED: u32 = 1;
+export const DEVICE_UNVISITED: u8 = 1;
 /** Reached by a record since its shadow was last published. */
-export const DEVICE_UNPUBLISHED: u32 = 2;
+export const DEVICE_UNPUBLISHED: u8 = 2;
 
+/** Counts are as wide as their limits in shared/abi.ts ask for; what has none stays wide. */
 @unmanaged
 export class Device {
   /** Of the whole block, a multiple of 8. */
   bytes: u32;
   slot: u32;
-  identityBytes: u32;
-  bootsBytes: u32;
-  ringBytes: u32;
-  bootCount: u32;
-  channelCount: u32;
-  flags: u32;
+  /** Of contents, aliases and quality together. */
+  partsBytes: u32;
   /** Cells that are dirty, and cells that are unfired, of all channels. */
   dirty: u32;
   unfired: u32;
   ringCapacity: u32;
   ringCount: u32;
   ringHead: u32;
-  ringStride: u32;
-  /** Of contents, aliases and quality together. */
-  partsBytes: u32;
   contentCapacity: u32;
   contentCount: u32;
   contentHead: u32;
-  aliasCount: u32;
-  qualityBytes: u32;
+  /** Bucket of the clock model (judge/clock.ts), and minute of the dead letters: of log time. */
+  clockBucket: u32;
+  letterMinute: u32;
+  letterCount: u32;
+  bootsBytes: u16;
+  channelCount: u16;
+  aliasCount: u16;
   /** Sparkplug's seq of the next record, NO_SPARK_SEQUENCE while unknown. */
-  sparkNext: u32;
-  zero: u32;
-  // Clock model (judge/clock.ts): NONE while there is none.
-  clockBucket: i64;
+  sparkNext: u16;
+  identityBytes: u8;
+  bootCount: u8;
+  flags: u8;
+  ringStride: u8;
+  qualityBytes: u8;
+  zero: u8;
+  zero2: u16;
+  /** NONE while there is none. */
   clockLeast: i64;
   clockBefore: i64;
-  letterCount: u64;
-  letterMinute: i64;
   firstSeen: i64;
   lastSeen: i64;
   /** Greatest stored event time, NONE before the first. */
@@ -89,9 +91,12 @@ export function bootsOf(device: Device): usize {
 export function ringOf(device: Device): usize {
   return bootsOf(device) + device.bootsBytes;
 }
+/** Of the ring of ids (ring.ts): fingerprint, length, two times and an id of `stride` a place. */
+@inline
+export function ringSize(capacity: u32, stride: u32): u32 { return capacity * (21 + stride); }
 @inline
 export function partsOf(device: Device): usize {
-  return ringOf(device) + device.ringBytes;
+  return ringOf(device) + ringSize(device.ringCapacity, device.ringStride);
 }
 @inline
 export function channelsOf(device: Device): usize {
@@ -105,16 +110,20 @@ export function touchDevice(slot: u32): void {
 
 /** Makes the next flush point visit the device. */
 @inline
-export function unvisited(device: Device, flags: u32): void {
+export function unvisited(device: Device, flags: u8): void {
   device.flags |= flags;
   setMark(MARK_FLUSH, device.slot);
   if ((flags & DEVICE_UNVISITED) != 0) rouse(device.slot);
 }
 
 // --- growth -----------------------------------------------------------------------------------
+/** From here on it is a cell, a section, a ring: what is small comes again soon. */
+const LARGE_BYTES: usize = 64;
+
+/** With a sixteenth to spare. */
 @inline
 function roomFor(bytes: usize): usize {
-  return (bytes + (bytes >> 3) + 127) & ~63;
+  return (bytes + (bytes >> 4) + 31) & ~15;
 }
 
 /**
@@ -142,7 +151,7 @@ export function insertBytes(slot: u32, offset: usize, bytes: usize): void {
   const used = <usize>load<u32>(old);
   let block = old;
   if (used + bytes > poolRoom(old)) {
-    block = poolAllocate(roomFor(used + bytes));
+    block = poolAllocate(bytes < LARGE_BYTES ? roomFor(used + bytes) : used + bytes);
     assert(block != 0, 'room for a device block was checked before');
     memory.copy(block, old, offset);
     entry.block = block;
@@ -151,6 +160,22 @@ export function insertBytes(slot: u32, offset: usize, bytes: usize): void {
   memory.fill(block + offset, 0, bytes);
   store<u32>(block, <u32>(used + bytes));
   if (block != old) poolFree(old);
+}
+
+/**
+ * Makes room for what usually comes, so that the block need not move for it: blocks of one size
+ * leave no holes behind that the next one does not fit into. Asked for as growth, as it is room.
+ */
+export function reserveBytes(slot: u32, bytes: usize): void {
+  const entry = slotAt(slot);
+  const old = entry.block;
+  const used = <usize>load<u32>(old);
+  if (used + bytes <= poolRoom(old)) return;
+  const block = poolAllocate(used + bytes);
+  if (block == 0) return;
+  memory.copy(block, old, used);
+  entry.block = block;
+  poolFree(old);
 }
 
 /** Closes a gap. The block stays where it is. */
@@ -225,14 +250,14 @@ export function registerDevice(record: Record): u32 {
   const device = changetype<Device>(block);
   device.bytes = <u32>used;
   device.slot = slot;
-  device.identityBytes = bytes;
+  device.identityBytes = <u8>bytes;
   device.lastEvent = NONE;
   device.lastShadow = NONE;
   device.bootFloor = NONE;
   device.idFloor = NONE;
   device.clockLeast = NONE;
   device.clockBefore = NONE;
-  device.sparkNext = NO_SPARK_SEQUENCE;
+  device.sparkNext = <u16>NO_SPARK_SEQUENCE;
   device.firstSeen = durable().logClock;
   memory.copy(identityOf(device), identityScratch(record), bytes);
   durable().deviceCount = c.deviceCount;

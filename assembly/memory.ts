@@ -64,8 +64,8 @@ export const VARIABLE_AT: usize = RECORDS_AT + 64 * KIB;
 export const STAGE_RESERVE: usize = 2048 * KIB;
 export const OUTPUT_RESERVE: usize = 4096 * KIB;
 
-/** Pool bytes per slot: a device is never smaller than about half of it. */
-const BYTES_PER_SLOT: usize = 768;
+/** Memory per slot: what a device of two metrics with two windows takes. */
+const BYTES_PER_SLOT: usize = 1024;
 
 /** What the host reads; offsets are those of shared/control.ts (checked when the module starts). */
 @unmanaged
@@ -171,9 +171,9 @@ export class Slot {
   /** By channel id below 32: its section follows the plan in force (window/conform.ts). */
   conforming: u32;
 }
-export const SLOT_BYTES: usize = 16;
+export const SLOT_BYTES: usize = offsetof<Slot>();
 export const INDEX_BYTES: usize = 8;
-export const HEAP_BYTES: usize = 16;
+export const HEAP_BYTES: usize = 12;
 
 /** Bit sets over slots, one behind the other. */
 export const MARK_FLUSH: u32 = 0;
@@ -264,7 +264,7 @@ export function layOut(memoryBytes: usize): usize {
   if (memoryBytes < VARIABLE_AT + 4096 * KIB) return 0;
   const slotsMax = (((memoryBytes - VARIABLE_AT) / BYTES_PER_SLOT) & ~63) + 64;
   let indexSize: usize = 1024;
-  while (indexSize * 3 < slotsMax * 5) indexSize <<= 1;
+  while (indexSize * 3 < slotsMax * 4) indexSize <<= 1;
   c.slotsMax = <u32>slotsMax;
   c.slots = VARIABLE_AT;
   c.index = alignUp(c.slots + slotsMax * SLOT_BYTES, 64);

@@ -353,8 +353,8 @@ function letterAllowed(record: Record): bool {
     return d.letterCount++ < most;
   }
   const device = deviceOf(record.slot);
-  if (device.letterMinute != minute) {
-    device.letterMinute = minute;
+  if (device.letterMinute != <u32>minute) {
+    device.letterMinute = <u32>minute;
     device.letterCount = 0;
   }
   return device.letterCount++ < most;

@@ -9,7 +9,9 @@
  * rounded up to 8. Growing puts the oldest entry first.
  */
 import { DEDUP_UNKNOWN, DUPLICATE, OK } from './shared/status';
-import { Device, aligned, deviceOf, insertBytes, removeBytes, ringOf } from './device';
+import {
+  Device, aligned, deviceOf, insertBytes, removeBytes, ringOf, ringSize,
+} from './device';
 import { control, durable } from './memory';
 import { planDedupHorizonMs, planIdsPerDevice } from './plan';
 import { equalBytes, nameHash } from './text';
@@ -18,10 +20,6 @@ const CAPACITY_FIRST: u32 = 8;
 const TIMES_BYTES: u32 = 16;
 
 @inline function entryBytes(stride: u32): u32 { return TIMES_BYTES + stride; }
-@inline
-function ringSize(capacity: u32, stride: u32): u32 {
-  return capacity * (5 + entryBytes(stride));
-}
 @inline
 function lengthAt(ring: usize, capacity: u32, place: u32): usize {
   return ring + (<usize>capacity << 2) + place;
@@ -46,7 +44,7 @@ function grown(capacity: u32, idsMax: u32): u32 {
 export function ringGrowth(device: Device, idBytes: u32): usize {
   const idsMax = planIdsPerDevice(control().plan);
   if (device === null) return ringSize(grown(0, idsMax), aligned(idBytes));
-  const stride = max(device.ringStride, aligned(idBytes));
+  const stride = max(<u32>device.ringStride, aligned(idBytes));
   const full = device.ringCount == device.ringCapacity;
   if (!full && stride == device.ringStride) return 0;
   return ringSize(full ? grown(device.ringCapacity, idsMax) : device.ringCapacity, stride);
@@ -106,7 +104,7 @@ function evictOldest(device: Device): void {
 function reshape(slot: u32, capacity: u32, stride: u32): void {
   let device = deviceOf(slot);
   const offset = ringOf(device) - changetype<usize>(device);
-  const oldBytes = device.ringBytes;
+  const oldBytes = ringSize(device.ringCapacity, device.ringStride);
   const oldCapacity = device.ringCapacity;
   const oldStride = device.ringStride;
   const bytes = ringSize(capacity, stride);
@@ -123,9 +121,8 @@ function reshape(slot: u32, capacity: u32, stride: u32): void {
     memory.copy(entryAt(ring, capacity, stride, i), from, entryBytes(oldStride));
   }
   removeBytes(slot, offset + bytes, oldBytes);
-  device.ringBytes = bytes;
   device.ringCapacity = capacity;
-  device.ringStride = stride;
+  device.ringStride = <u8>stride;
   device.ringHead = 0;
 }
 
@@ -142,7 +139,7 @@ export function rememberId(slot: u32, id: usize, bytes: u32, event: i64): void {
     if (device.ringCount < idsMax && load<i64>(oldest, 8) >= horizon) break;
     evictOldest(device);
   }
-  const stride = max(device.ringStride, aligned(bytes));
+  const stride = max(<u32>device.ringStride, aligned(bytes));
   const full = device.ringCount == device.ringCapacity;
   if (full || stride != device.ringStride) {
     reshape(slot, full ? grown(device.ringCapacity, idsMax) : device.ringCapacity, stride);

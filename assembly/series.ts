@@ -17,15 +17,16 @@ import { SCORE_NONE, SCORE_SEASONAL, SEASON_HOURS } from './shared/abi';
 export class Section {
   /** Of the whole section. */
   bytes: u32;
-  channel: u32;
-  windowCount: u32;
-  metricCount: u32;
-  alertCount: u32;
+  channel: u16;
+  alertCount: u16;
+  windowCount: u8;
+  metricCount: u8;
   /** SCORE_*: what its series and seasons look like. */
-  score: u32;
+  score: u8;
+  zero: u8;
   /** Cells that are unfired, and that are dirty. */
-  unfired: u32;
-  dirty: u32;
+  unfired: u16;
+  dirty: u16;
   watermark: i64;
   maxEvent: i64;
   /** Log time of the last record that stored a sample. */

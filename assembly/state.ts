@@ -9,13 +9,15 @@
  * an export ends with the header piece. Marks: a device that changed is marked, an export captures
  * the marks, and they are gone only when the export was acknowledged.
  */
-import { Device, deviceOf, indexDevice } from './device';
+import { INTERVAL_BYTES } from './boot';
+import { Device, channelsOf, deviceOf, indexDevice } from './device';
 import {
   DURABLE_AT, DURABLE_BYTES, EXPORT_AT, INDEX_BYTES, MARK_CAPTURED, MARK_CHANGED, MARK_FLUSH,
   MARK_COUNT, control, durable, nextMarked, setMark, slotAt,
 } from './memory';
 import { poolAllocate, poolFree, poolRoom } from './pool';
-import { SEMANTICS_VERSION } from './shared/abi';
+import { SECTION_BYTES, Section, WINDOW_STATE_BYTES } from './series';
+import { CHANNELS_MAX, SEMANTICS_VERSION } from './shared/abi';
 import {
   EXPORT_CHUNK_BYTES, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_STATE_BAD,
 } from './shared/control';
@@ -25,11 +27,14 @@ import {
 } from './judge/dictionary-state';
 import { markQuality } from './judge/quality';
 import { rebuildTimers } from './timer';
+import { sectionSpare } from './window/conform';
 
 /** "MRS" and the layout version. */
 const MAGIC: u32 = 0x0153524d;
 const HEAD_BYTES: usize = 16;
 const PIECE_BYTES: usize = 16;
+/** A place of the ring of ids takes no less (device.ts): bounds what is not proven yet. */
+const RING_PLACE_BYTES_LEAST: u64 = 21;
 /** Slot of the piece that holds `Durable`. */
 const HEADER_SLOT: u32 = 0xffffffff;
 
@@ -147,13 +152,37 @@ function importPiece(at: usize, length: u32): i32 {
   const entry = slotAt(slot);
   if (offset == 0) {
     if (entry.block != 0) poolFree(entry.block);
-    entry.block = poolAllocate(total);
+    const spare = length == total ? spareOf(at + PIECE_BYTES, total) : 0;
+    entry.block = poolAllocate(<usize>total + spare);
+    if (entry.block == 0) entry.block = poolAllocate(total);
     if (entry.block == 0) return RESULT_MEMORY_FULL;
     memory.fill(entry.block, 0, total);
   }
   if (entry.block == 0) return RESULT_STATE_BAD;
   memory.copy(entry.block + offset, at + PIECE_BYTES, length);
   return RESULT_DONE;
+}
+
+/** Room that a block usually has beyond its bytes. They are not proven yet: 0 where they lie. */
+function spareOf(block: usize, bytes: u32): usize {
+  const device = changetype<Device>(block);
+  const end = block + bytes;
+  const channels = <u32>device.channelCount;
+  if (channels > <u32>CHANNELS_MAX || device.bytes != bytes) return 0;
+  if (<u64>device.partsBytes + <u64>device.ringCapacity * RING_PLACE_BYTES_LEAST > bytes) return 0;
+  let spare: usize = channels > 0 ? INTERVAL_BYTES : 0;
+  let at = channelsOf(device);
+  for (let i: u32 = 0; i < channels; i++) {
+    if (at > end || end - at < SECTION_BYTES) return 0;
+    const section = changetype<Section>(at);
+    if (section.bytes > <u32>(end - at)) return 0;
+    const least = SECTION_BYTES + <usize>section.windowCount * WINDOW_STATE_BYTES;
+    if (section.bytes < <u32>least) return 0;
+    spare += sectionSpare(at);
+    at += section.bytes;
+  }
+  // A block with little in it is not expected to become a great one.
+  return spare <= <usize>bytes << 3 ? spare : 0;
 }
 
 /** All devices of the header are there, each inside its block: the hash can be taken now. */

@@ -15,7 +15,6 @@ import { fireWindows } from './window/fire';
 class Timer {
   key: i64;
   slot: u32;
-  zero: u32;
 }
 
 @inline

@@ -33,9 +33,10 @@ import {
 import { isScheduled } from './timer';
 import { fold } from './window/accumulator';
 import {
-  CELL_FIRED, Cell, accumulatorAt, cellAt, hasSketches, kindOf, plainBytes,
+  CELL_FIRED, Cell, accumulatorAt, cellAt, hasSketches, kindOf,
 } from './window/cell';
-import { countInSketches } from './window/fold';
+import { countInSketches, listReadings } from './window/fold';
+import { isFullList, isListed, openEntry } from './window/list';
 import { Record, turnOf } from './work';
 
 export function storeUsual(record: Record, sample: Sample): bool {
@@ -92,25 +93,22 @@ function isPlain(record: Record, sample: Sample, event: i64): bool {
 }
 
 @inline
-function touchedCell(at: usize, window: u32, part: usize, bytes: usize): Cell {
-  const state = windowStateAt(at, window);
-  const touched = <u32>state.touched;
-  if (hasSketches(state)) return changetype<Cell>(cellAt(at, window, touched));
-  return changetype<Cell>(part + <usize>touched * bytes);
+function touchedCell(at: usize, window: u32, part: usize): Cell {
+  const touched = <u32>windowStateAt(at, window).touched;
+  return changetype<Cell>(touched == 0 ? part : cellAt(at, window, touched));
 }
 
 /** Every window has an open cell for the event, folded into last, and none ends by then. */
 @inline
 function fitsWindows(at: usize, event: i64, watermark: i64): bool {
   const section = changetype<Section>(at);
-  const bytes = plainBytes(WINDOW_TUMBLING, section.metricCount);
   let part = bodyOf(at);
   for (let i: u32 = 0; i < section.windowCount; i++) {
     const state = windowStateAt(at, i);
     if (kindOf(state) != WINDOW_TUMBLING || state.touched >= state.cellCount) return false;
-    const cell = touchedCell(at, i, part, bytes);
+    const cell = touchedCell(at, i, part);
     if (<u64>(event - cell.start) >= <u64>state.length) return false;
-    if ((cell.flags & CELL_FIRED) != 0) return false;
+    if ((cell.flags & CELL_FIRED) != 0 || isFullList(changetype<usize>(cell))) return false;
     // Cells ascend: if the first one does not end, none does.
     if (changetype<Cell>(part).start + <i64>state.length - 1 <= watermark) return false;
     part += state.bytes;
@@ -161,24 +159,33 @@ function foldReadings(at: usize, sample: Sample, scored: bool): bool {
   const turn = turnOf();
   const sequence = turn.sequence;
   const event = sample.eventTimeMs;
-  const bytes = plainBytes(WINDOW_TUMBLING, section.metricCount);
-  const end = sample.readingFirst + sample.readingCount;
+  const metrics = <u32>section.metricCount;
   let sketches = false;
   let part = bodyOf(at);
   for (let window: u32 = 0; window < section.windowCount; window++) {
-    const cell = touchedCell(at, window, part, bytes);
+    const cell = touchedCell(at, window, part);
     const offset = <u32>(event - cell.start);
     cell.touch = (sequence << 16) | turn.sampleOrdinal;
-    for (let i = sample.readingFirst; i < end; i++) {
-      const reading = readingAt(DECODED_AT, i);
-      const score: f32 = scored ? load<f32>(readingScoreAt(i)) : 0;
-      const into = accumulatorAt(changetype<usize>(cell), reading.ordinal);
-      fold(into, doubleOf(reading.kind, reading.bits), offset, sequence, score);
-    }
+    const to = changetype<usize>(cell);
+    if (isListed(to)) {
+      listReadings(sample, openEntry(to, metrics, offset, sequence), metrics, scored);
+    } else foldInto(to, sample, offset, scored);
     sketches = sketches || hasSketches(windowStateAt(at, window));
     part += windowStateAt(at, window).bytes;
   }
   return sketches;
+}
+
+@inline
+function foldInto(cell: usize, sample: Sample, offset: u32, scored: bool): void {
+  const sequence = turnOf().sequence;
+  const end = sample.readingFirst + sample.readingCount;
+  for (let i = sample.readingFirst; i < end; i++) {
+    const reading = readingAt(DECODED_AT, i);
+    const score: f32 = scored ? load<f32>(readingScoreAt(i)) : 0;
+    const into = accumulatorAt(cell, reading.ordinal);
+    fold(into, doubleOf(reading.kind, reading.bits), offset, sequence, score);
+  }
 }
 
 /** Last, since new bins may move the block. */

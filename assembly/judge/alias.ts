@@ -40,7 +40,7 @@ export function rememberAliases(slot: u32, channel: usize): void {
   device = deviceOf(slot);
   const from = changetype<usize>(list) + ALIAS_LIST_HEADER_BYTES;
   memory.copy(changetype<usize>(device) + offset, from, bytes);
-  device.aliasCount += list.count;
+  device.aliasCount += <u16>list.count;
   device.partsBytes += <u32>bytes;
 }
 
@@ -58,7 +58,7 @@ function forget(slot: u32, channel: u32, space: u32): void {
   const bytes = <usize>(device.aliasCount - kept) * ALIAS_BYTES;
   const offset = first + <usize>kept * ALIAS_BYTES - changetype<usize>(device);
   if (bytes > 0) removeBytes(slot, offset, bytes);
-  device.aliasCount = kept;
+  device.aliasCount = <u16>kept;
   device.partsBytes -= <u32>bytes;
 }
 
@@ -67,7 +67,7 @@ export function missedBefore(device: Device): u32 {
   const sequence = decodedAt(DECODED_AT).sparkSequence;
   if (sequence == NO_SPARK_SEQUENCE) return 0;
   const expected = device.sparkNext;
-  device.sparkNext = (sequence + 1) & 255;
+  device.sparkNext = <u16>((sequence + 1) & 255);
   const begins = isBirth() && listOf().space == SPACE_NODE;
   return begins || expected == NO_SPARK_SEQUENCE ? 0 : (sequence - expected) & 255;
 }

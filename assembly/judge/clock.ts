@@ -14,12 +14,12 @@ const PPM: f64 = 1000000;
 export function learnClock(device: Device, difference: i64): void {
   const now = durable().logClock;
   // Inside the bucket without a division: this is done for every sample.
-  const inside = <u64>(now - device.clockBucket * CLOCK_BUCKET_MS) < <u64>CLOCK_BUCKET_MS;
+  const inside = <u64>(now - <i64>device.clockBucket * CLOCK_BUCKET_MS) < <u64>CLOCK_BUCKET_MS;
   if (inside && device.clockLeast != NONE) {
     if (difference < device.clockLeast) device.clockLeast = difference;
     return;
   }
-  const bucket = now / CLOCK_BUCKET_MS;
+  const bucket = <u32>(now / CLOCK_BUCKET_MS);
   device.clockBefore = bucket == device.clockBucket + 1 ? device.clockLeast : NONE;
   device.clockBucket = bucket;
   device.clockLeast = difference;

@@ -69,7 +69,7 @@ export function openQuality(slot: u32, valid: bool): void {
   if (device.qualityBytes == 0) {
     insertBytes(slot, changetype<usize>(qualityOf(device)) - changetype<usize>(device), BYTES);
     device = deviceOf(slot);
-    device.qualityBytes = <u32>BYTES;
+    device.qualityBytes = <u8>BYTES;
     device.partsBytes += <u32>BYTES;
     qualityOf(device).minute = NONE;
   }

@@ -4,7 +4,7 @@
  */
 export const ABI_VERSION = 2;
 /** Bumped when the same log would give other state or rows; pinned in the checkpoint. */
-export const SEMANTICS_VERSION = 2;
+export const SEMANTICS_VERSION = 3;
 
 // --- Limits (unit in the name) -----------------------------------------------------------------
 /** tenant, site, device and channel ids, and metric names: [A-Za-z0-9_-]{1,64}. */

@@ -4,6 +4,7 @@
  *
  *   part  ┌ Grave × graves ┬ cell ┬ cell … ┐
  *   cell  ┌ Cell ┬ Accumulator × metrics ┬ Span × metrics (count) ┬ sketches (sketch.ts) ┐
+ *         ┌ Cell ┬ its samples (list.ts) ┐ while a tumbling one without sketches is young
  *
  * In: a section by slot and offset, because inserting moves what lies behind. Invariant: the counts
  * of unfired and dirty cells in section and device are those of the cells' flags.
@@ -13,7 +14,7 @@ import { rouse } from '../memory';
 import {
   Section, WindowState, bodyOf, insertInSection, removeInSection, sectionOf, windowStateAt,
 } from '../series';
-import { WINDOW_COUNT } from '../shared/abi';
+import { SCORE_NONE, WINDOW_COUNT, WINDOW_TUMBLING } from '../shared/abi';
 import { ACCUMULATOR_BYTES, Accumulator, SPAN_BYTES, Span } from './accumulator';
 import { sketchBytes, sketchHeadBytes } from './sketch';
 
@@ -27,6 +28,22 @@ export const CELL_FIRED: u32 = 1;
 export const CELL_DIRTY: u32 = 2;
 /** Its first emission has happened. */
 export const CELL_EMITTED: u32 = 4;
+/** It lists its samples (list.ts); with their scores. */
+export const CELL_LISTED: u32 = 8;
+export const CELL_SCORED: u32 = 16;
+/** Its state beside its form. */
+export const CELL_STATE: u32 = CELL_FIRED | CELL_DIRTY | CELL_EMITTED;
+/** From here on flags count the samples of the list. */
+export const CELL_SAMPLE: u32 = 256;
+/**
+ * Samples of a list: one that opens the cell, one that lets the cell before it fire, and one that
+ * may come before the next flush point.
+ */
+export const LIST_MAX: u32 = 3;
+/** A bit each in an entry. */
+const LISTED_METRICS_MAX: u32 = 32;
+/** Of an entry without its values. */
+export const ENTRY_BYTES: usize = 16;
 
 @unmanaged
 export class Cell {
@@ -85,14 +102,33 @@ export function plainBytes(kind: u32, metrics: u32): usize {
   const each = kind == WINDOW_COUNT ? ACCUMULATOR_BYTES + SPAN_BYTES : ACCUMULATOR_BYTES;
   return CELL_BYTES + <usize>metrics * each;
 }
-/** Of a new cell. */
 @inline
-export function newCellBytes(state: WindowState, metrics: u32): usize {
-  const bytes = plainBytes(kindOf(state), metrics);
-  return hasSketches(state) ? bytes + sketchHeadBytes(metrics) : bytes;
+export function entryBytes(metrics: u32, isScored: bool): usize {
+  const scores = isScored ? <usize>(metrics * 4 + 7) & ~7 : 0;
+  return ENTRY_BYTES + (<usize>metrics << 3) + scores;
+}
+@inline
+export function listBytes(metrics: u32, isScored: bool): usize {
+  return <usize>LIST_MAX * entryBytes(metrics, isScored);
+}
+/** Of a new cell that lists its samples; 0 where windows of the shape do not, or it is longer. */
+export function youngBytes(shape: u32, metrics: u32, isScored: bool): usize {
+  if (shape != WINDOW_TUMBLING || metrics > LISTED_METRICS_MAX) return 0;
+  const bytes = listBytes(metrics, isScored);
+  return bytes < <usize>metrics * ACCUMULATOR_BYTES ? CELL_BYTES + bytes : 0;
+}
+/** Of a new cell with accumulators. */
+@inline
+export function newCellBytes(shape: u32, metrics: u32): usize {
+  const bytes = plainBytes(shape & KIND_BITS, metrics);
+  return (shape & WINDOW_SKETCHES) != 0 ? bytes + sketchHeadBytes(metrics) : bytes;
 }
 @inline
 export function cellBytes(state: WindowState, cell: usize, metrics: u32): usize {
+  const flags = changetype<Cell>(cell).flags;
+  if ((flags & CELL_LISTED) != 0) {
+    return CELL_BYTES + listBytes(metrics, (flags & CELL_SCORED) != 0);
+  }
   const bytes = plainBytes(kindOf(state), metrics);
   return hasSketches(state) ? bytes + sketchBytes(cell + bytes, metrics) : bytes;
 }
@@ -101,7 +137,9 @@ export function cellAt(section: usize, window: u32, index: u32): usize {
   const state = windowStateAt(section, window);
   const metrics = changetype<Section>(section).metricCount;
   let at = cellsOf(section, window);
-  if (!hasSketches(state)) return at + <usize>index * plainBytes(kindOf(state), metrics);
+  if (!hasSketches(state) && kindOf(state) != WINDOW_TUMBLING) {
+    return at + <usize>index * plainBytes(kindOf(state), metrics);
+  }
   for (let i: u32 = 0; i < index; i++) at += cellBytes(state, at, metrics);
   return at;
 }
@@ -161,12 +199,18 @@ export function insertCell(slot: u32, offset: usize, window: u32, index: u32): u
   const section = sectionOf(slot, offset);
   const state = windowStateAt(section, window);
   const place = cellAt(section, window, index) - section;
-  const bytes = newCellBytes(state, changetype<Section>(section).metricCount);
-  insertInPart(slot, offset, window, place, bytes);
+  const head = changetype<Section>(section);
+  const metrics = <u32>head.metricCount;
+  const isScored = head.score != SCORE_NONE;
+  const young = youngBytes(state.shape, metrics, isScored);
+  const isList = young > 0;
+  insertInPart(slot, offset, window, place, isList ? young : newCellBytes(state.shape, metrics));
   const grown = windowStateAt(sectionOf(slot, offset), window);
+  const cell = changetype<Cell>(sectionOf(slot, offset) + place);
+  if (isList) cell.flags = isScored ? CELL_LISTED | CELL_SCORED : CELL_LISTED;
   grown.cellCount++;
   grown.touched = <u8>index;
-  return sectionOf(slot, offset) + place;
+  return changetype<usize>(cell);
 }
 
 /** Takes a cell out, emitted or not; counts of unfired and dirty cells follow. */

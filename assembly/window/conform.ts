@@ -11,7 +11,7 @@ import {
   windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
   windowSketches,
 } from '../channel';
-import { Device, channelsOf, deviceOf, insertBytes } from '../device';
+import { Device, channelsOf, deviceOf, insertBytes, reserveBytes } from '../device';
 import { NONE, rouse, slotAt } from '../memory';
 import {
   ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
@@ -25,8 +25,9 @@ import {
 import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
 import {
   CELL_BYTES, GRAVE_BYTES, WINDOW_SKETCHES, cellAt, cellBytes, hasSketches, insertInPart, kindOf,
-  newCellBytes, partOf, plainBytes, removeCell, removeInPart,
+  newCellBytes, partOf, plainBytes, removeCell, removeInPart, youngBytes,
 } from './cell';
+import { unlistAll } from './list';
 import { BIN_BYTES, sketchBytes, sketchHeadBytes } from './sketch';
 
 // --- what a window of the plan is ---------------------------------------------------------------
@@ -88,13 +89,15 @@ export function sectionGrowth(
   const section = changetype<Section>(at);
   // A section never gets narrower, though a plan may be.
   let metrics = channelMetricCount(channel);
-  if (at != 0) metrics = max(metrics, section.metricCount);
+  if (at != 0) metrics = max(metrics, <u32>section.metricCount);
   let growth: usize = 0;
   if (at == 0) growth = fixedBytes(channel, metrics);
   else if (!follows(section, channel)) growth = conformGrowth(section, channel, metrics);
   const windows = channelWindowCount(channel);
   for (let i: u32 = 0; i < windows; i++) {
-    growth += <usize>min(samples, cellsMax(channel, i)) * cellGrowth(channel, i, metrics);
+    // A new section's room for cells to come is growth too.
+    const cells = min(at == 0 ? samples + 2 : samples, cellsMax(channel, i));
+    growth += <usize>cells * cellGrowth(channel, i, metrics);
     if (windowSketches(channel, i)) growth += <usize>readings * BIN_BYTES;
   }
   return growth;
@@ -155,12 +158,45 @@ function makeConform(slot: u32, channel: usize): usize {
   const offset = at - changetype<usize>(device);
   if (!follows(changetype<Section>(at), channel)) {
     rouse(slot);
+    unlistAll(slot, offset);
     widen(slot, offset, channelMetricCount(channel));
     matchScore(slot, offset, channelScore(channel));
     addAlerts(slot, offset, channelAlertCount(channel));
     matchWindows(slot, offset, channel);
   }
   return offset;
+}
+
+/** Of a device's first channel: a boot with two intervals. */
+const KEY_BYTES_USUAL: usize = 72;
+
+/** Room for the cells that the section's windows usually have beyond those that it has. */
+export function sectionSpare(sectionAt: usize): usize {
+  const section = changetype<Section>(sectionAt);
+  const metrics = <u32>section.metricCount;
+  const isScored = section.score != SCORE_NONE;
+  let usual: usize = 0;
+  let young: usize = 0;
+  let held: usize = 0;
+  for (let i: u32 = 0; i < <u32>section.windowCount; i++) {
+    const state = windowStateAt(sectionAt, i);
+    usual += newCellBytes(state.shape, metrics);
+    young = max(young, youngBytes(state.shape, metrics, isScored));
+    held += state.bytes;
+  }
+  return usual + young > held ? usual + young - held : 0;
+}
+
+/** Of a new section with the cells that it usually has: one a window, and the widest young one. */
+function sectionUsual(channel: usize, metrics: u32): usize {
+  const isScored = channelScore(channel) != SCORE_NONE;
+  let bytes = fixedBytes(channel, metrics);
+  let young: usize = 0;
+  for (let i: u32 = 0; i < channelWindowCount(channel); i++) {
+    bytes += newCellBytes(shapeOf(channel, i), metrics);
+    young = max(young, youngBytes(shapeOf(channel, i), metrics, isScored));
+  }
+  return bytes + young;
 }
 
 function addSection(slot: u32, channel: usize): usize {
@@ -174,6 +210,8 @@ function addSection(slot: u32, channel: usize): usize {
   const metrics = channelMetricCount(channel);
   const windows = channelWindowCount(channel);
   const bytes = fixedBytes(channel, metrics);
+  const keys = device.channelCount == 0 ? KEY_BYTES_USUAL : 0;
+  reserveBytes(slot, sectionUsual(channel, metrics) + keys);
   insertBytes(slot, offset, bytes);
   rouse(slot);
   device = deviceOf(slot);
@@ -181,11 +219,11 @@ function addSection(slot: u32, channel: usize): usize {
   const made = changetype<usize>(device) + offset;
   const section = changetype<Section>(made);
   section.bytes = <u32>bytes;
-  section.channel = id;
-  section.windowCount = windows;
-  section.metricCount = metrics;
-  section.alertCount = channelAlertCount(channel);
-  section.score = channelScore(channel);
+  section.channel = <u16>id;
+  section.windowCount = <u8>windows;
+  section.metricCount = <u8>metrics;
+  section.alertCount = <u16>channelAlertCount(channel);
+  section.score = <u8>channelScore(channel);
   section.watermark = NONE;
   section.maxEvent = NONE;
   section.lastLate = NONE;
@@ -222,7 +260,7 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   const series = body - seasonsBytes(score, old);
   insertInSection(slot, offset, series, <usize>(metrics - old) * seriesBytes(score));
   const wide = sectionOf(slot, offset);
-  changetype<Section>(wide).metricCount = metrics;
+  changetype<Section>(wide).metricCount = <u8>metrics;
   for (let i = old; i < metrics; i++) latestAt(wide, i).eventTime = NONE;
 }
 
@@ -263,7 +301,7 @@ function matchScore(slot: u32, offset: usize, score: u32): void {
     if (old == SCORE_NONE) insertInSection(slot, offset, place, SCORE_BYTES);
     if (score == SCORE_NONE) removeInSection(slot, offset, place, SCORE_BYTES);
   }
-  changetype<Section>(sectionOf(slot, offset)).score = score;
+  changetype<Section>(sectionOf(slot, offset)).score = <u8>score;
 }
 
 /** Alerts are never taken away: a retired one keeps its state. */
@@ -273,7 +311,7 @@ function addAlerts(slot: u32, offset: usize, alerts: u32): void {
   if (alerts <= old) return;
   const place = changetype<usize>(latestAt(at, 0)) - at;
   insertInSection(slot, offset, place, <usize>(alerts - old) * ALERT_STATE_BYTES);
-  changetype<Section>(sectionOf(slot, offset)).alertCount = alerts;
+  changetype<Section>(sectionOf(slot, offset)).alertCount = <u16>alerts;
 }
 
 // --- windows ------------------------------------------------------------------------------------

@@ -19,12 +19,13 @@ import { scheduleDevice } from '../timer';
 import { Turn, turnOf } from '../work';
 import { fold, foldSpan } from './accumulator';
 import {
-  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, plainBytes, sketchesAt,
+  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, sketchesAt,
   spanAt,
 } from './cell';
 import { countPane, countSample } from './count';
 import { fireWindows, isDue } from './fire';
 import { hoppingPane, isOpenPane, touchPane } from './hop';
+import { isListed, isScored, openEntry, putScore, putValue, unlist } from './list';
 import { joinSessions, sessionCell } from './session';
 import { Bin, addBins, binAt, binCount, binsOf, countInBin, keyOf, placeOfKey } from './sketch';
 import { touchFired, tumblingCell } from './tumble';
@@ -117,11 +118,7 @@ function touchedCell(section: usize, window: u32, part: usize, event: i64): usiz
   const state = windowStateAt(section, window);
   if (state.touched >= state.cellCount || kindOf(state) > <u32>WINDOW_HOPPING) return 0;
   let at = part;
-  if (hasSketches(state)) at = cellAt(section, window, state.touched);
-  else {
-    const metrics = changetype<Section>(section).metricCount;
-    at += <usize>state.touched * plainBytes(WINDOW_TUMBLING, metrics);
-  }
+  if (state.touched > 0) at = cellAt(section, window, state.touched);
   const cell = changetype<Cell>(at);
   const isHop = kindOf(state) == WINDOW_HOPPING;
   const length = isHop ? state.step : state.length;
@@ -145,6 +142,8 @@ function foldCell(turn: Turn, window: u32, at: usize): usize {
   const offset = turn.foldOffset;
   const state = windowStateAt(sectionOf(slot, offset), window);
   const kind = kindOf(state);
+  // Read before a list that grows may move the block.
+  const isSketched = hasSketches(state);
   const sample = sampleAt(DECODED_AT, turn.foldSample);
   const cell = changetype<Cell>(at);
   if (kind == WINDOW_COUNT) {
@@ -153,9 +152,11 @@ function foldCell(turn: Turn, window: u32, at: usize): usize {
     if (kind != WINDOW_SESSION) cell.touch = turn.foldTouch;
     if (kind == WINDOW_HOPPING) touchPane(slot, offset, window, cell);
     else touchFired(slot, offset, cell);
-    foldReadings(turn, sample, at, <u32>(turn.foldEvent - cell.start));
+    const since = <u32>(turn.foldEvent - cell.start);
+    if (isListed(at)) foldYoung(turn, window, at, since);
+    else foldReadings(turn, sample, at, since);
   }
-  if (hasSketches(state)) countInSketches(turn, sample, window, at - sectionOf(slot, offset));
+  if (isSketched) countInSketches(turn, sample, window, at - sectionOf(slot, offset));
   if (kind == WINDOW_COUNT) countSample(slot, offset, window, turn.foldEvent);
   if (kind == WINDOW_SESSION) joinSessions(slot, offset, window);
   return sectionOf(slot, offset);
@@ -188,6 +189,31 @@ function foldReadings(turn: Turn, sample: Sample, cell: usize, at: u32): void {
     if (!isFolded(reading)) continue;
     const value = valueOf(reading.kind, reading.bits);
     fold(accumulatorAt(cell, reading.ordinal), value, at, sequence, scoreOf(turn, i));
+  }
+}
+
+/** Into the list of a young cell, which becomes accumulators when it is full. */
+function foldYoung(turn: Turn, window: u32, at: usize, since: u32): void {
+  const section = sectionOf(turn.foldSlot, turn.foldOffset);
+  const sample = sampleAt(DECODED_AT, turn.foldSample);
+  const metrics = <u32>changetype<Section>(section).metricCount;
+  const entry = openEntry(at, metrics, since, turn.sequence);
+  if (entry == 0) {
+    const cell = unlist(turn.foldSlot, turn.foldOffset, window, at - section);
+    foldReadings(turn, sample, cell, since);
+    return;
+  }
+  listReadings(sample, entry, metrics, isScored(at));
+}
+
+/** The accepted readings of a sample into its entry. */
+export function listReadings(sample: Sample, entry: usize, metrics: u32, scored: bool): void {
+  const end = sample.readingFirst + sample.readingCount;
+  for (let i = sample.readingFirst; i < end; i++) {
+    const reading = readingAt(DECODED_AT, i);
+    if (!isFolded(reading)) continue;
+    putValue(entry, reading.ordinal, valueOf(reading.kind, reading.bits));
+    if (scored) putScore(entry, metrics, reading.ordinal, load<f32>(readingScoreAt(i)));
   }
 }
 

@@ -12,6 +12,7 @@ import { MERGE_AT } from '../memory';
 import { METRICS_PER_CHANNEL_MAX, OPEN_WINDOWS_MAX, PANES_MAX, WINDOW_COUNT } from '../shared/abi';
 import { Accumulator, Span, merge } from './accumulator';
 import { Cell, accumulatorAt, hasSketches, kindOf, plainBytes, sketchesAt, spanAt } from './cell';
+import { isListed, unfold } from './list';
 import { BINS_BYTES_MAX, binCount, binsOf, mergeBins } from './sketch';
 
 const PARTS_MAX: u32 = OPEN_WINDOWS_MAX + PANES_MAX;
@@ -76,10 +77,10 @@ export function hasSpans(cell: usize): bool {
   return cell == MERGED_AT || parts().kind == WINDOW_COUNT;
 }
 
-/** The cell that has all parts: the only one, or the merged one in scratch. */
+/** The cell that has all parts: the only one, or one in scratch: merged, or a list unfolded. */
 export function mergeParts(): usize {
   const p = parts();
-  if (p.count == 1) return partAt(0);
+  if (p.count == 1) return isListed(partAt(0)) ? unfold(partAt(0), p.metrics) : partAt(0);
   memory.fill(MERGED_AT, 0, plainBytes(WINDOW_COUNT, p.metrics));
   for (let i: u32 = 0; i < p.count; i++) {
     const cell = partAt(i);

@@ -64,7 +64,7 @@ export function beginCell(
   const section = sectionOf(slot, offset);
   if (isLost(windowStateAt(section, window), cell.start)) openFragment(section, cell);
   if (end - 1 <= changetype<Section>(section).watermark) {
-    cell.flags = CELL_FIRED;
+    cell.flags |= CELL_FIRED;
     rouse(slot);
   } else countUnfired(slot, offset);
 }

@@ -7,7 +7,7 @@
  *   device  = block(identity + boots + quality + ids or contents + Σ channels)
  *   channel = section + windows · state + alerts · state + metrics · series + Σ windows: cells
  *   series  = latest + score + seasons
- *   cells   = number · (cell + metrics · (accumulator + sketch))
+ *   cells   = number · (cell + metrics · (accumulator + sketch)), or one and a young one
  *
  * Texts belong to the partition, not to a device.
  */
@@ -18,22 +18,27 @@ export const KERNEL_LAYOUT = {
   /** Tables of the decoders, regions for turns, rows and exports: VARIABLE_AT of memory.ts. */
   fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 192) * 1024,
   /** One slot is laid out per so much memory. */
-  bytesPerSlot: 768,
-  /** Slot 16, timer 16. Marks are four bits, left out. */
-  slotBytes: 32,
-  /** Index entries are a power of two, at least 5/3 of the slots. */
+  bytesPerSlot: 1024,
+  /** Slot 16, timer 12. Marks are four bits, left out. */
+  slotBytes: 28,
+  /** Index entries are a power of two, at least 4/3 of the slots. */
   indexBytes: 8,
-  deviceBytes: 208,
+  deviceBytes: 168,
   /** Three ids of about ten characters, a length byte each. */
   identityBytes: 40,
   bootBytes: 40,
   intervalBytes: 16,
   idBytes: 21,
-  sectionBytes: 72,
+  sectionBytes: 56,
   windowStateBytes: 32,
   latestBytes: 24,
   cellBytes: 32,
   accumulatorBytes: 96,
+  /** A young cell lists so many samples, each with its place, values and scores. */
+  listSamples: 3,
+  entryBytes: 16,
+  valueBytes: 8,
+  listScoreBytes: 4,
   /** Beside an accumulator of a count window. */
   spanBytes: 16,
   /** Running mean and variance of a series. */
@@ -62,6 +67,8 @@ const EVENT_ID_BYTES_USUAL = 40;
 const RING_GROWTH = 1.5;
 /** The open window, and between its end and the next flush point the fired one. */
 const CELLS_USUAL = 1.5;
+/** Cells of more metrics never list their samples. */
+const LISTED_METRICS_MAX = 32;
 /** Values of a window within two powers of two, half of the bins between them. */
 const BINS_USUAL = 64;
 /** Bytes of a text value: a word or two. */
@@ -119,7 +126,9 @@ export function pricePlan(plan: Plan, memoryBytes: number): PlanPrice {
   const byContent = declared.some((channel) => channel.contentDedup);
   const textBytes = textsOf(plan, declared);
   const poolBytes = memoryBytes - outsideBytes(memoryBytes) - textBytes;
-  const fit = (bytes: number) => Math.max(0, Math.floor(poolBytes / blockBytes(bytes)));
+  const slots = slotsOf(memoryBytes);
+  const fit = (bytes: number) =>
+    Math.max(0, Math.min(slots, Math.floor(poolBytes / blockBytes(bytes))));
   return {
     bytesPerDevice: blockBytes(content),
     baseBytes: blockBytes(baseBytes),
@@ -147,12 +156,24 @@ function channelPrice(channel: PlanChannel): ChannelPrice {
   const sketchBytes = sum((window) => (window.sketch ? cellsUsual(window) * sketch : 0));
   const bytes =
     layout.sectionBytes +
-    sum((window) => layout.windowStateBytes + cellsUsual(window) * cellBytes(window, metrics)) +
+    sum((window) => layout.windowStateBytes + cellsBytes(channel, window)) +
     metrics * layout.latestBytes +
     scoreBytes +
     alertBytes +
     sketchBytes;
   return { name, metrics, bytes, scoreBytes, alertBytes, sketchBytes };
+}
+
+/** A tumbling window's open cell, and the young one that begins before the open one is evicted. */
+function cellsBytes({ metrics: { length: metrics }, score }: PlanChannel, window: PlanWindow) {
+  const layout = KERNEL_LAYOUT;
+  const cell = cellBytes(window, metrics);
+  const scores = score === 'none' ? 0 : Math.ceil((metrics * layout.listScoreBytes) / 8) * 8;
+  const entry = layout.entryBytes + metrics * layout.valueBytes + scores;
+  const young = layout.cellBytes + layout.listSamples * entry;
+  const isListed = window.kind === 'tumbling' && !window.sketch;
+  if (!isListed || metrics > LISTED_METRICS_MAX || young >= cell) return cellsUsual(window) * cell;
+  return cell + young;
 }
 
 function cellBytes({ kind }: PlanWindow, metrics: number): number {
@@ -173,17 +194,23 @@ function textsOf({ textsMax }: Plan, declared: readonly PlanChannel[]): number {
   return textsMax * (KERNEL_LAYOUT.textBytes + TEXT_BYTES_USUAL);
 }
 
+/** Where blocks are small, devices end with these. */
+function slotsOf(memoryBytes: number): number {
+  const { fixedBytes, bytesPerSlot } = KERNEL_LAYOUT;
+  return Math.max(0, Math.floor((memoryBytes - fixedBytes) / bytesPerSlot));
+}
+
 /** What does not depend on devices: as `layOut` of memory.ts does it, rounded up to a page. */
 function outsideBytes(memoryBytes: number): number {
   const layout = KERNEL_LAYOUT;
-  const slots = Math.max(0, Math.floor((memoryBytes - layout.fixedBytes) / layout.bytesPerSlot));
-  const index = 2 ** Math.ceil(Math.log2(Math.max(1024, (slots * 5) / 3)));
+  const slots = slotsOf(memoryBytes);
+  const index = 2 ** Math.ceil(Math.log2(Math.max(1024, (slots * 4) / 3)));
   const marks = (4 * slots) / 8;
   return layout.fixedBytes + slots * layout.slotBytes + index * layout.indexBytes + marks + 4096;
 }
 
-/** A block has an eighth to grow, in steps of 64, behind a tag. */
+/** A block has room for one interval more, in steps of 16, behind a tag. */
 function blockBytes(content: number): number {
-  const room = (content + Math.floor(content / 8) + 127) & ~63;
+  const room = (content + 31) & ~15;
   return room + KERNEL_LAYOUT.poolTagBytes;
 }

@@ -22,29 +22,29 @@ const PARTS: readonly Part[] = [
   [
     'Device',
     [
-      ...words('bytes', 'slot', 'identityBytes', 'bootsBytes', 'ringBytes', 'bootCount'),
-      ...words('channelCount', 'flags', 'dirty', 'unfired', 'ringCapacity', 'ringCount'),
-      ...words('ringHead', 'ringStride', 'partsBytes', 'contentCapacity', 'contentCount'),
-      ...words('contentHead', 'aliasCount', 'qualityBytes', 'sparkNext', 'zero'),
-      ...longs('clockBucket', 'clockLeast', 'clockBefore', 'letterCount', 'letterMinute'),
-      ...longs('firstSeen', 'lastSeen', 'lastEvent', 'lastShadow', 'records', 'readings'),
-      ...longs('rejected', 'duplicates', 'bootFloor', 'idFloor'),
+      ...words('bytes', 'slot', 'partsBytes', 'dirty', 'unfired', 'ringCapacity', 'ringCount'),
+      ...words('ringHead', 'contentCapacity', 'contentCount', 'contentHead', 'clockBucket'),
+      ...words('letterMinute', 'letterCount', 'bootsBytes, channelCount'),
+      ...words('aliasCount, sparkNext', 'identityBytes, bootCount, flags, ringStride'),
+      ...words('qualityBytes, zeros'),
+      ...longs('clockLeast', 'clockBefore', 'firstSeen', 'lastSeen', 'lastEvent', 'lastShadow'),
+      ...longs('records', 'readings', 'rejected', 'duplicates', 'bootFloor', 'idFloor'),
     ],
   ],
   ['identity: t1, s1, d1', [['tenant, site, device, zeros to a multiple of 8', 16]]],
   [
-    'Boot, room for two intervals',
+    'Boot, room for one interval',
     [
       ...longs('id', 'floor', 'maxEvent', 'lastSequence'),
       ...words('count', 'capacity'),
-      ...longs('low', 'high', 'free', 'free'),
+      ...longs('low', 'high'),
     ],
   ],
   [
     'Section of the channel',
     [
-      ...words('bytes', 'channel', 'windowCount', 'metricCount', 'alertCount', 'score'),
-      ...words('unfired', 'dirty'),
+      ...words('bytes', 'channel, alertCount', 'windows, metrics, score, zero'),
+      ...words('unfired, dirty'),
       ...longs('watermark', 'maxEvent', 'lastLog', 'lastLate', 'cadence'),
     ],
   ],
@@ -56,14 +56,17 @@ const PARTS: readonly Part[] = [
     ],
   ],
   ['Latest of the metric', longs('bits', 'eventTime', 'since')],
-  ['Cell', [...longs('start', 'fragment', 'touch'), ...words('revision', 'flags')]],
   [
-    'Accumulator of the metric',
-    [
-      ...words('count', 'firstOffset', 'lastOffset', 'score'),
-      ...longs('firstSequence', 'lastSequence', 'sum', 'compensation', 'min', 'max'),
-      ...longs('first', 'last', 'squares', 'integral'),
-    ],
+    'Cell: young, one sample listed',
+    [...longs('start', 'fragment', 'touch'), ...words('revision', 'flags: 1 sample, a list')],
+  ],
+  [
+    'Entry × 3',
+    ['', ' free', ' free'].flatMap((free) => [
+      ...longs(`sequence${free}`),
+      ...words('offset', 'present'),
+      ...longs('value'),
+    ]),
   ],
 ];
 

@@ -151,7 +151,7 @@ describe('a turn', function () {
     const log = new LogWriter();
     const roomy: Plan = { ...WIDE, devicesMax: 1_000_000 };
     log.plan(roomy);
-    burst(log, 400);
+    burst(log, 1600);
     const failure = await drive(partition, cut(log.messages, always(50))).catch((error) => error);
     expect(isOperatingError(failure, 'MEMORY_FULL'), String(failure)).to.equal(true);
     expect(partition.stats().devices).to.be.greaterThan(50);

@@ -9,6 +9,7 @@ import { configOf, fleet } from './fixture.ts';
 const MIB = 2 ** 20;
 const SIZES: Record<string, number> = {
   u8: 1,
+  u16: 2,
   u32: 4,
   i32: 4,
   f32: 4,
@@ -37,6 +38,7 @@ describe('The price of a plan', () => {
     ['latestBytes', 'series.ts', 'Latest'],
     ['cellBytes', 'window/cell.ts', 'Cell'],
     ['accumulatorBytes', 'window/accumulator.ts', 'Accumulator'],
+    ['entryBytes', 'window/list.ts', 'Entry'],
     ['spanBytes', 'window/accumulator.ts', 'Span'],
     ['binBytes', 'window/sketch.ts', 'Bin'],
     ['alertBytes', 'series.ts', 'AlertState'],
@@ -59,9 +61,9 @@ describe('The price of a plan', () => {
     return price('x: {}, y: {}') - price('x: {}');
   };
 
-  it('grows by 24 B a metric, and 96 B a metric and open window', () => {
+  it('grows by 24 B a metric, and 96 B a metric and open window, 24 B a young one', () => {
     assert.strictEqual(metricBytes('score: none, windows: []'), 24);
-    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * 1.5 * 96);
+    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * (96 + 3 * 8));
   });
 
   it('grows by 24 B a scored series, and 2,016 B more with hours of the week', () => {
