@@ -45,7 +45,7 @@ import {
   KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, recordAt, situationOf, turnOf,
 } from './work';
 import { equalBytes } from './text';
-import { sectionGrowth } from './window/conform';
+import { sectionGrowth } from './window/growth';
 
 /** What `openRecord` gives. */
 export const RECORD_DONE: i32 = 0;

@@ -3,32 +3,28 @@
  * alerts are added, another kind of score changes the form of its series, windows that the plan no
  * longer has are dropped and new ones begin empty (README, "Plans and windows"). Timers and flush
  * points take a section as it is, which is why a window remembers what it is.
- *
- * Also how much a record may make its section grow, asked before anything is changed.
  */
 import {
   channelAlertCount, channelId, channelMetricCount, channelScore, channelWindowCount,
   windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
   windowSketches,
 } from '../channel';
-import { Device, channelsOf, deviceOf, insertBytes, reserveBytes } from '../device';
+import { channelsOf, deviceOf, insertBytes, reserveBytes } from '../device';
 import { NONE, rouse, slotAt } from '../memory';
 import {
   ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
   WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection, seasonsBytes,
   sectionOf, seriesBytes, windowStateAt,
 } from '../series';
-import {
-  OPEN_WINDOWS_MAX, SCORE_NONE, SCORE_SEASONAL, WINDOW_COUNT, WINDOW_HOPPING,
-  WINDOW_SESSION,
-} from '../shared/abi';
+import { SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION } from '../shared/abi';
 import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
 import {
-  CELL_BYTES, GRAVE_BYTES, WINDOW_SKETCHES, cellAt, cellBytes, hasSketches, insertInPart, kindOf,
-  newCellBytes, partOf, plainBytes, removeCell, removeInPart, youngBytes,
+  CELL_BYTES, WINDOW_SKETCHES, cellAt, hasSketches, insertInPart, kindOf, newCellBytes, partOf,
+  plainBytes, removeCell, removeInPart, youngBytes,
 } from './cell';
+import { fixedBytes } from './growth';
 import { unlistAll } from './list';
-import { BIN_BYTES, sketchBytes, sketchHeadBytes } from './sketch';
+import { sketchBytes, sketchHeadBytes } from './sketch';
 
 // --- what a window of the plan is ---------------------------------------------------------------
 @inline
@@ -36,11 +32,11 @@ function shapeOf(channel: usize, index: u32): u32 {
   return windowKind(channel, index) | (windowSketches(channel, index) ? WINDOW_SKETCHES : 0);
 }
 @inline
-function lengthOf(channel: usize, index: u32): u32 {
+export function lengthOf(channel: usize, index: u32): u32 {
   return windowKind(channel, index) == WINDOW_COUNT
     ? windowSamples(channel, index) : <u32>windowLengthMs(channel, index);
 }
-function stepOf(channel: usize, index: u32): u32 {
+export function stepOf(channel: usize, index: u32): u32 {
   const kind = windowKind(channel, index);
   if (kind == WINDOW_COUNT) return windowEverySamples(channel, index);
   if (kind == WINDOW_HOPPING) return <u32>windowEveryMs(channel, index);
@@ -63,7 +59,7 @@ export function plannedWindow(channel: usize, state: WindowState): i32 {
   return -1;
 }
 
-function follows(section: Section, channel: usize): bool {
+export function follows(section: Section, channel: usize): bool {
   if (section.metricCount < channelMetricCount(channel)) return false;
   if (section.alertCount < channelAlertCount(channel)) return false;
   if (section.score != channelScore(channel)) return false;
@@ -74,69 +70,6 @@ function follows(section: Section, channel: usize): bool {
     if (!isWindow(state, channel, i) || <u32>state.shape != shapeOf(channel, i)) return false;
   }
   return true;
-}
-
-// --- growth -------------------------------------------------------------------------------------
-/**
- * Bytes that the channel's section may need beyond what it has for a record of so many samples and
- * readings: a cell a sample and window, a bin a reading and sketch, a tombstone a sample.
- */
-export function sectionGrowth(
-  device: Device, channel: usize, samples: u32, readings: u32,
-): usize {
-  let at: usize = 0;
-  if (device !== null) at = findSection(device, channelId(channel));
-  const section = changetype<Section>(at);
-  // A section never gets narrower, though a plan may be.
-  let metrics = channelMetricCount(channel);
-  if (at != 0) metrics = max(metrics, <u32>section.metricCount);
-  let growth: usize = 0;
-  if (at == 0) growth = fixedBytes(channel, metrics);
-  else if (!follows(section, channel)) growth = conformGrowth(section, channel, metrics);
-  const windows = channelWindowCount(channel);
-  for (let i: u32 = 0; i < windows; i++) {
-    // A new section's room for cells to come is growth too.
-    const cells = min(at == 0 ? samples + 2 : samples, cellsMax(channel, i));
-    growth += <usize>cells * cellGrowth(channel, i, metrics);
-    if (windowSketches(channel, i)) growth += <usize>readings * BIN_BYTES;
-  }
-  return growth;
-}
-
-/** Most cells that a window can have. */
-@inline
-function cellsMax(channel: usize, index: u32): u32 {
-  if (windowKind(channel, index) != WINDOW_HOPPING) return OPEN_WINDOWS_MAX;
-  return OPEN_WINDOWS_MAX + lengthOf(channel, index) / stepOf(channel, index);
-}
-
-/** A new cell without bins, and a tombstone. */
-function cellGrowth(channel: usize, index: u32, metrics: u32): usize {
-  const kind = windowKind(channel, index);
-  let bytes = plainBytes(kind, metrics);
-  if (kind == WINDOW_SESSION) bytes += GRAVE_BYTES;
-  return windowSketches(channel, index) ? bytes + sketchHeadBytes(metrics) : bytes;
-}
-
-/** Conforming may widen every cell and give every one sketches without bins. */
-function conformGrowth(section: Section, channel: usize, metrics: u32): usize {
-  let cells: usize = 0;
-  for (let i: u32 = 0; i < section.windowCount; i++) {
-    cells += windowStateAt(changetype<usize>(section), i).cellCount;
-  }
-  const widest = plainBytes(WINDOW_COUNT, metrics) + sketchHeadBytes(metrics);
-  return fixedBytes(channel, metrics) + cells * widest;
-}
-
-/** Of a new section: all but cells. */
-function fixedBytes(channel: usize, metrics: u32): usize {
-  const score = channelScore(channel);
-  return (
-    SECTION_BYTES +
-    <usize>channelWindowCount(channel) * WINDOW_STATE_BYTES +
-    <usize>channelAlertCount(channel) * ALERT_STATE_BYTES +
-    <usize>metrics * seriesBytes(score) + seasonsBytes(score, metrics)
-  );
 }
 
 // --- conform ------------------------------------------------------------------------------------
