@@ -19,7 +19,7 @@ import { cut, LogWriter, recordOf } from './log-writer.ts';
 import { channelOf, planOf } from './plan-sample.ts';
 import { Random } from './random.ts';
 
-const MEMORY_PAGES = 2100;
+const MEMORY_PAGES = 2800;
 const DEVICES = 20_000;
 /** Nearly all that the memory has slots for: the index is more than half full. */
 const DEVICES_MANY = 150_000;
