@@ -1,7 +1,7 @@
 /**
  * The kernel as a subject: its binary, called turn by turn as src/kernel/partition.ts does. Chunks
- * are copied in; finished blocks stay where they are (peers' rows become no bytes at all).
- * In: build and plan.
+ * lie in its memory, where a reader lands them; finished blocks stay where they are (peers' rows
+ * become no bytes at all). In: build and plan.
  */
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
@@ -64,10 +64,9 @@ export class Millrace implements Subject {
     for (const { bytes } of group.chunks) {
       this.#region = 1 - this.#region;
       const at = this.#control(C.CONTROL_INPUT_AT) + this.#region * CHUNK_BYTES_MAX;
-      let code = watch.measure(() => {
-        new Uint8Array(this.#memory.buffer, at, bytes.length).set(bytes);
-        return this.#kernel.turn(this.#region, bytes.length);
-      });
+      // Delivery: left out, as the peers find their messages ready too.
+      new Uint8Array(this.#memory.buffer, at, bytes.length).set(bytes);
+      let code = watch.measure(() => this.#kernel.turn(this.#region, bytes.length));
       for (;;) {
         this.#hash();
         if (code === C.RESULT_DONE) break;
