@@ -178,6 +178,22 @@ export function reserveBytes(slot: u32, bytes: usize): void {
   poolFree(old);
 }
 
+/**
+ * Gives back what a block has beyond the `bytes` that it usually needs, when it is more than growth
+ * leaves to spare: what was needed for once must not be kept for good.
+ */
+export function releaseBytes(slot: u32, bytes: usize): void {
+  const entry = slotAt(slot);
+  const old = entry.block;
+  const used = <usize>load<u32>(old);
+  if (poolRoom(old) <= roomFor(bytes)) return;
+  const block = poolAllocate(bytes);
+  if (block == 0) return;
+  memory.copy(block, old, used);
+  entry.block = block;
+  poolFree(old);
+}
+
 /** Closes a gap. The block stays where it is. */
 export function removeBytes(slot: u32, offset: usize, bytes: usize): void {
   const block = slotAt(slot).block;

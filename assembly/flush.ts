@@ -3,7 +3,10 @@
  * something unflushed in slot order: dirty windows, evictions, then row and shadow when due; last
  * the ledger. One section of a device, or its shadow, is one unit of work.
  */
-import { DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, touchDevice } from './device';
+import { INTERVAL_BYTES } from './boot';
+import {
+  DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, releaseBytes, touchDevice,
+} from './device';
 import {
   MARK_FLUSH, NONE, calmTime, clearMark, control, durable, nextMarked, nextVisit, slotAt,
 } from './memory';
@@ -15,6 +18,7 @@ import { WINDOW_COUNT, WINDOW_TUMBLING } from './shared/abi';
 import { timersPending } from './timer';
 import { warmVisits } from './warm';
 import { kindOf } from './window/cell';
+import { sectionSpare } from './window/conform';
 import { flushWindows } from './window/fire';
 import { turnOf } from './work';
 
@@ -61,8 +65,21 @@ function flushDevice(slot: u32): bool {
     device.flags &= ~DEVICE_UNPUBLISHED;
   }
   if (device.flags == 0) clearMark(MARK_FLUSH, slot);
-  slotAt(slot).calm = isCalm(device) ? calmTime(nextShadow(device)) : 0;
+  const calm = isCalm(device);
+  slotAt(slot).calm = calm ? calmTime(nextShadow(device)) : 0;
+  if (calm) releaseBytes(slot, <usize>device.bytes + spareBytes(device));
   return true;
+}
+
+/** What its channels usually take beyond what they have now. */
+function spareBytes(device: Device): usize {
+  let spare = INTERVAL_BYTES;
+  let at = sectionAt(device, 0);
+  for (let i: u32 = 0; i < <u32>device.channelCount; i++) {
+    spare += sectionSpare(at);
+    at += changetype<Section>(at).bytes;
+  }
+  return spare;
 }
 
 /**

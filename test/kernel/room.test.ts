@@ -10,6 +10,7 @@ import { drive, GENERATION } from './drive.ts';
 import { all, LOG, LogWriter, PARTITION, recordOf } from './log-writer.ts';
 import {
   channelOf,
+  HOUR_MS,
   HOUR_WINDOW,
   MINUTE_MS,
   MINUTE_WINDOW,
@@ -76,6 +77,28 @@ describe('the memory of a fleet', function () {
       if (restarts.includes(step)) partition = restored(kernel.open(OPTIONS), partition);
       expect(await pass(partition), `step ${step}`).to.equal(first);
     }
+    await kernel.stop();
+  });
+
+  it('takes more while an hour closes, and gives it back', async () => {
+    const kernel = await startKernel('simd');
+    const log = new LogWriter();
+    log.plan(PLAN);
+    log.at(log.nowMs + HOUR_MS - 2 * MINUTE_MS);
+    const partition = kernel.open(OPTIONS);
+    const used: number[] = [];
+    let sent = 0;
+    for (let step = 0; step < (4 * MINUTE_MS) / CADENCE_MS; step += 1) {
+      send(log, step);
+      for (const message of log.messages.slice(sent)) {
+        await drive(partition, all([message]));
+        used.push(partition.stats().memoryBytesUsed);
+      }
+      sent = log.messages.length;
+    }
+    const before = used[used.length >> 2]!;
+    expect(Math.max(...used), 'while it closes').to.be.greaterThan(before);
+    expect(used.at(-1), 'afterwards').to.equal(before);
     await kernel.stop();
   });
 
