@@ -63,8 +63,6 @@ export const KERNEL_LAYOUT = {
 const INTERVALS_USUAL = 2;
 /** Bytes of an event id when nothing else is known: a UUID as text, rounded to 8. */
 const EVENT_ID_BYTES_USUAL = 40;
-/** A full ring of ids doubles with old and new side by side, and a block does not shrink. */
-const RING_GROWTH = 1.5;
 /** The open window, and between its end and the next flush point the fired one. */
 const CELLS_USUAL = 1.5;
 /** Cells of more metrics never list their samples. */
@@ -122,7 +120,7 @@ export function pricePlan(plan: Plan, memoryBytes: number): PlanPrice {
     qualityBytes;
   const content = channels.reduce((sum, channel) => sum + channel.bytes, baseBytes);
   const idBytes = layout.idBytes + EVENT_ID_BYTES_USUAL;
-  const eventIdBytes = Math.ceil(plan.idsPerDevice * idBytes * RING_GROWTH);
+  const eventIdBytes = plan.idsPerDevice * idBytes;
   const byContent = declared.some((channel) => channel.contentDedup);
   const textBytes = textsOf(plan, declared);
   const poolBytes = memoryBytes - outsideBytes(memoryBytes) - textBytes;
