@@ -167,15 +167,9 @@ export function insertBytes(slot: u32, offset: usize, bytes: usize): void {
  * leave no holes behind that the next one does not fit into. Asked for as growth, as it is room.
  */
 export function reserveBytes(slot: u32, bytes: usize): void {
-  const entry = slotAt(slot);
-  const old = entry.block;
-  const used = <usize>load<u32>(old);
-  if (used + bytes <= poolRoom(old)) return;
-  const block = poolAllocate(used + bytes);
-  if (block == 0) return;
-  memory.copy(block, old, used);
-  entry.block = block;
-  poolFree(old);
+  const block = slotAt(slot).block;
+  const wanted = <usize>load<u32>(block) + bytes;
+  if (wanted > poolRoom(block)) moveBlock(slot, wanted);
 }
 
 /**
@@ -183,13 +177,16 @@ export function reserveBytes(slot: u32, bytes: usize): void {
  * leaves to spare: what was needed for once must not be kept for good.
  */
 export function releaseBytes(slot: u32, bytes: usize): void {
+  if (poolRoom(slotAt(slot).block) > roomFor(bytes)) moveBlock(slot, bytes);
+}
+
+/** Moves the block to one of `bytes`, as many as it uses at least; it stays if there is none. */
+function moveBlock(slot: u32, bytes: usize): void {
   const entry = slotAt(slot);
   const old = entry.block;
-  const used = <usize>load<u32>(old);
-  if (poolRoom(old) <= roomFor(bytes)) return;
   const block = poolAllocate(bytes);
   if (block == 0) return;
-  memory.copy(block, old, used);
+  memory.copy(block, old, load<u32>(old));
   entry.block = block;
   poolFree(old);
 }

@@ -33,7 +33,7 @@ import {
 import { countFiltered, countRecord } from './ledger';
 import { DECODED_AT, NONE, SKIPS_AT, control, durable } from './memory';
 import {
-  planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel, planIsStrict,
+  planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel,
 } from './plan';
 import { isNamed } from './identity';
 import { judgeId, rememberId, ringGrowth } from './ring';
@@ -108,10 +108,8 @@ function admit(record: Record): i32 {
   if (record.payloadBytes == 0) return S.EMPTY;
   if (!named) return S.IDENTITY_INVALID;
   if (isSkipped()) return S.SKIPPED;
-  const plan = control().plan;
-  if (!planIsStrict(plan)) return S.OK;
   const allowed = planDeviceAllowed(
-    plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
+    control().plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
     record.deviceAt, record.deviceBytes,
   );
   return allowed ? S.OK : S.DEVICE_UNKNOWN;

@@ -13,13 +13,12 @@ import {
 } from './channel';
 import { SAMPLE_HISTORICAL, Sample, TIME_PRESENT, readingAt } from './decoded';
 import { Device } from './device';
-import { doubleOf } from './judge/check';
 import { learnClock } from './judge/clock';
 import {
   countReadings, countStoredSample, countTime, countsQuality, qualityOf,
 } from './judge/quality';
 import { countStored } from './ledger';
-import { DECODED_AT, NONE, durable, readingScoreAt, slotAt } from './memory';
+import { DECODED_AT, NONE, durable, slotAt } from './memory';
 import { keepLatest, watchReadings } from './sample';
 import {
   Latest, Section, bodyOf, findSection, latestAt, sectionOf, seriesBytes, windowStateAt,
@@ -31,11 +30,8 @@ import {
   valueBehind, wideAt, zeroAbsent,
 } from './tile';
 import { isScheduled } from './timer';
-import { fold } from './window/accumulator';
-import {
-  CELL_FIRED, Cell, accumulatorAt, cellAt, hasSketches, kindOf,
-} from './window/cell';
-import { countInSketches, listReadings } from './window/fold';
+import { CELL_FIRED, Cell, cellAt, hasSketches, kindOf } from './window/cell';
+import { countInSketches, foldReadings, listReadings } from './window/fold';
 import { isFullList, isListed, openEntry } from './window/list';
 import { Record, turnOf } from './work';
 
@@ -69,7 +65,7 @@ export function storeUsual(record: Record, sample: Sample): bool {
   countStored(count);
   record.stored += count;
   device.readings += count;
-  if (foldReadings(at, sample, scored)) sketchReadings(slot, at - entry.block, sample);
+  if (foldWindows(at, sample, scored)) sketchReadings(slot, at - entry.block, sample);
   return true;
 }
 
@@ -154,7 +150,7 @@ function keepReadings(record: Record, sample: Sample, device: Device, at: usize)
 
 /** Into the cells that fitsWindows found; true when some window has sketches too. */
 @inline
-function foldReadings(at: usize, sample: Sample, scored: bool): bool {
+function foldWindows(at: usize, sample: Sample, scored: bool): bool {
   const section = changetype<Section>(at);
   const turn = turnOf();
   const sequence = turn.sequence;
@@ -169,23 +165,11 @@ function foldReadings(at: usize, sample: Sample, scored: bool): bool {
     const to = changetype<usize>(cell);
     if (isListed(to)) {
       listReadings(sample, openEntry(to, metrics, offset, sequence), metrics, scored);
-    } else foldInto(to, sample, offset, scored);
+    } else foldReadings(sample, to, offset, scored);
     sketches = sketches || hasSketches(windowStateAt(at, window));
     part += windowStateAt(at, window).bytes;
   }
   return sketches;
-}
-
-@inline
-function foldInto(cell: usize, sample: Sample, offset: u32, scored: bool): void {
-  const sequence = turnOf().sequence;
-  const end = sample.readingFirst + sample.readingCount;
-  for (let i = sample.readingFirst; i < end; i++) {
-    const reading = readingAt(DECODED_AT, i);
-    const score: f32 = scored ? load<f32>(readingScoreAt(i)) : 0;
-    const into = accumulatorAt(cell, reading.ordinal);
-    fold(into, doubleOf(reading.kind, reading.bits), offset, sequence, score);
-  }
 }
 
 /** Last, since new bins may move the block. */

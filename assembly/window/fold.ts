@@ -8,19 +8,18 @@
  */
 import { channelOutOfOrderMs } from '../channel';
 import { Reading, Sample, readingAt, sampleAt } from '../decoded';
+import { doubleOf } from '../judge/check';
 import { DECODED_AT, readingScoreAt } from '../memory';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
 import {
-  KIND_BOOLEAN, KIND_INTEGER, KIND_TEXT, SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION,
-  WINDOW_TUMBLING,
+  KIND_TEXT, SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION, WINDOW_TUMBLING,
 } from '../shared/abi';
 import { OK } from '../shared/status';
 import { scheduleDevice } from '../timer';
 import { Turn, turnOf } from '../work';
 import { fold, foldSpan } from './accumulator';
 import {
-  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, sketchesAt,
-  spanAt,
+  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, sketchesAt, spanAt,
 } from './cell';
 import { countPane, countSample } from './count';
 import { fireWindows, isDue } from './fire';
@@ -154,7 +153,7 @@ function foldCell(turn: Turn, window: u32, at: usize): usize {
     else touchFired(slot, offset, cell);
     const since = <u32>(turn.foldEvent - cell.start);
     if (isListed(at)) foldYoung(turn, window, at, since);
-    else foldReadings(turn, sample, at, since);
+    else foldReadings(sample, at, since, isScoredFold(turn));
   }
   if (isSketched) countInSketches(turn, sample, window, at - sectionOf(slot, offset));
   if (kind == WINDOW_COUNT) countSample(slot, offset, window, turn.foldEvent);
@@ -169,26 +168,25 @@ function isFolded(reading: Reading): bool {
 }
 
 @inline
-function valueOf(kind: u32, bits: u64): f64 {
-  if (kind == KIND_INTEGER) return <f64>(<i64>bits);
-  return kind == KIND_BOOLEAN ? <f64>bits : reinterpret<f64>(bits);
+function isScoredFold(turn: Turn): bool {
+  return changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset)).score != SCORE_NONE;
 }
 
 @inline
-function scoreOf(turn: Turn, index: u32): f32 {
-  const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
-  return section.score == SCORE_NONE ? 0 : load<f32>(readingScoreAt(index));
+function scoreOf(index: u32, scored: bool): f32 {
+  return scored ? load<f32>(readingScoreAt(index)) : 0;
 }
 
-function foldReadings(turn: Turn, sample: Sample, cell: usize, at: u32): void {
-  const first = sample.readingFirst;
-  const end = first + sample.readingCount;
-  const sequence = turn.sequence;
-  for (let i = first; i < end; i++) {
+/** The accepted readings of a sample into a cell, `at` ms behind its start. */
+@inline
+export function foldReadings(sample: Sample, cell: usize, at: u32, scored: bool): void {
+  const sequence = turnOf().sequence;
+  const end = sample.readingFirst + sample.readingCount;
+  for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
-    const value = valueOf(reading.kind, reading.bits);
-    fold(accumulatorAt(cell, reading.ordinal), value, at, sequence, scoreOf(turn, i));
+    const value = doubleOf(reading.kind, reading.bits);
+    fold(accumulatorAt(cell, reading.ordinal), value, at, sequence, scoreOf(i, scored));
   }
 }
 
@@ -200,7 +198,7 @@ function foldYoung(turn: Turn, window: u32, at: usize, since: u32): void {
   const entry = openEntry(at, metrics, since, turn.sequence);
   if (entry == 0) {
     const cell = unlist(turn.foldSlot, turn.foldOffset, window, at - section);
-    foldReadings(turn, sample, cell, since);
+    foldReadings(sample, cell, since, isScoredFold(turn));
     return;
   }
   listReadings(sample, entry, metrics, isScored(at));
@@ -212,7 +210,7 @@ export function listReadings(sample: Sample, entry: usize, metrics: u32, scored:
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
-    putValue(entry, reading.ordinal, valueOf(reading.kind, reading.bits));
+    putValue(entry, reading.ordinal, doubleOf(reading.kind, reading.bits));
     if (scored) putScore(entry, metrics, reading.ordinal, load<f32>(readingScoreAt(i)));
   }
 }
@@ -220,13 +218,14 @@ export function listReadings(sample: Sample, entry: usize, metrics: u32, scored:
 function foldSpans(turn: Turn, sample: Sample, cell: usize): void {
   const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
   const metrics = section.metricCount;
+  const scored = isScoredFold(turn);
   const end = sample.readingFirst + sample.readingCount;
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
     foldSpan(
       accumulatorAt(cell, reading.ordinal), spanAt(cell, metrics, reading.ordinal),
-      valueOf(reading.kind, reading.bits), turn.foldEvent, turn.sequence, scoreOf(turn, i),
+      doubleOf(reading.kind, reading.bits), turn.foldEvent, turn.sequence, scoreOf(i, scored),
     );
   }
 }
@@ -237,7 +236,8 @@ export function countInSketches(turn: Turn, sample: Sample, window: u32, place: 
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
-    countInSketch(turn, window, place, reading.ordinal, keyOf(valueOf(reading.kind, reading.bits)));
+    const key = keyOf(doubleOf(reading.kind, reading.bits));
+    countInSketch(turn, window, place, reading.ordinal, key);
   }
 }
 
