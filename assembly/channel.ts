@@ -148,6 +148,11 @@ export function channelJudgesState(channel: usize): bool {
 export function channelHasTexts(channel: usize): bool {
   return (load<u32>(channel, P.CHANNEL_JUDGES_STATE_AT) & P.JUDGES_TEXTS) != 0;
 }
+/** 1: some reading is judged by how long its value has stood. */
+@inline
+export function channelStands(channel: usize): u32 {
+  return (load<u32>(channel, P.CHANNEL_JUDGES_STATE_AT) & P.JUDGES_STUCK) != 0 ? 1 : 0;
+}
 /** Decode program of the formats that have one, 0 = none. */
 @inline
 export function channelProgram(channel: usize): usize {

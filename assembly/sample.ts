@@ -28,7 +28,7 @@ import {
   TILE_DEVICE_TIME, TILE_PRESENCE, TILE_RECEIVED, TILE_VALUES, addSample, openTile, putFlags,
   valueBehind, wideAt, zeroAbsent,
 } from './tile';
-import { Latest, Section, latestAt, sectionOf } from './series';
+import { Latest, Section, latestAt, sectionOf, sinceAt } from './series';
 import {
   FLAG_HISTORICAL, FLAG_LATE, FLAG_PARTLY, FLAG_SUSPECT, FLAG_TIME_CORRECTED, FLAG_TIME_RECEIVED,
   FLAG_UNJUDGED_TIME, KIND_TEXT, POLICY_ACCEPT, POLICY_CORRECT, POLICY_REJECT, SCORE_NONE,
@@ -214,19 +214,23 @@ export function watchReadings(
 function moveLatest(section: usize, sample: Sample, event: i64): void {
   const first = changetype<usize>(latestAt(section, 0));
   const stride = changetype<usize>(latestAt(section, 1)) - first;
+  const stands = changetype<Section>(section).stands;
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading = readingAt(DECODED_AT, sample.readingFirst + i);
     if (reading.status != S.OK) continue;
-    keepLatest(changetype<Latest>(first + <usize>reading.ordinal * stride), reading.bits, event);
+    const latest = changetype<Latest>(first + <usize>reading.ordinal * stride);
+    keepLatest(latest, reading.bits, event, stands);
   }
 }
 
 /** A reading that is current becomes the latest. */
 @inline
-export function keepLatest(latest: Latest, bits: u64, event: i64): void {
+export function keepLatest(latest: Latest, bits: u64, event: i64, stands: u32): void {
   // NONE is less than every time.
   if (event < latest.eventTime) return;
-  if (latest.eventTime == NONE || latest.bits != bits) latest.since = event;
+  if (stands != 0 && (latest.eventTime == NONE || latest.bits != bits)) {
+    store<i64>(sinceAt(latest), event);
+  }
   latest.bits = bits;
   latest.eventTime = event;
 }

@@ -5,7 +5,7 @@
  *
  *   section ┌ Section ┬ WindowState × windows ┬ AlertState × alerts ┬ series × metrics ┬ …
  *           … ┬ seasons × metrics ┬ cells of window 0 ┬ of 1 … ┐
- *   series  ┌ Latest ┬ Score, when the channel has scores ┐
+ *   series  ┌ Latest ┬ since, when one is judged for it ┬ Score, when the channel has scores ┐
  *   seasons ┌ Season × 168 hours of the week, when its scores are seasonal ┐
  *
  * What a window holds is in window/cell.ts, how a section follows a plan in window/conform.ts.
@@ -23,7 +23,8 @@ export class Section {
   metricCount: u8;
   /** SCORE_*: what its series and seasons look like. */
   score: u8;
-  zero: u8;
+  /** 1: its series tell since when their values stand. */
+  stands: u8;
   /** Cells that are unfired, and that are dirty. */
   unfired: u16;
   dirty: u16;
@@ -78,12 +79,12 @@ export class Latest {
   bits: u64;
   /** NONE: no value yet. */
   eventTime: i64;
-  /** Event time of the first current reading that brought this value. */
-  since: i64;
 }
 export const LATEST_BYTES: usize = offsetof<Latest>();
+/** Event time of the first current reading that brought the value. */
+export const SINCE_BYTES: usize = 8;
 
-/** Running mean and variance of a series, behind its latest value. */
+/** Running mean and variance of a series. */
 @unmanaged
 export class Score {
   mean: f64;
@@ -117,19 +118,26 @@ export function alertStateAt(section: usize, id: u32): AlertState {
   return changetype<AlertState>(alertsOf(section) + <usize>id * ALERT_STATE_BYTES);
 }
 @inline
-export function seriesBytes(score: u32): usize {
-  return score == SCORE_NONE ? LATEST_BYTES : LATEST_BYTES + SCORE_BYTES;
+export function seriesBytes(score: u32, stands: u32): usize {
+  const bytes = LATEST_BYTES + <usize>stands * SINCE_BYTES;
+  return score == SCORE_NONE ? bytes : bytes + SCORE_BYTES;
 }
 @inline
 export function latestAt(section: usize, ordinal: u32): Latest {
   const head = changetype<Section>(section);
   const series = alertsOf(section) + <usize>head.alertCount * ALERT_STATE_BYTES;
-  return changetype<Latest>(series + <usize>ordinal * seriesBytes(head.score));
+  return changetype<Latest>(series + <usize>ordinal * seriesBytes(head.score, head.stands));
+}
+/** Where a series tells since when its value stands, if it does. */
+@inline
+export function sinceAt(latest: Latest): usize {
+  return changetype<usize>(latest) + LATEST_BYTES;
 }
 /** Only where the section has scores. */
 @inline
 export function scoreAt(section: usize, ordinal: u32): Score {
-  return changetype<Score>(changetype<usize>(latestAt(section, ordinal)) + LATEST_BYTES);
+  const since = sinceAt(latestAt(section, ordinal));
+  return changetype<Score>(since + changetype<Section>(section).stands * SINCE_BYTES);
 }
 /** Only where the section has seasonal scores; hours from 0. */
 @inline

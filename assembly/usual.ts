@@ -30,7 +30,7 @@ import {
   valueBehind, wideAt, zeroAbsent,
 } from './tile';
 import { isScheduled } from './timer';
-import { CELL_FIRED, Cell, cellAt, hasSketches, kindOf } from './window/cell';
+import { CELL_FIRED, Cell, cellAt, hasSketches, kindOf, scoresAt } from './window/cell';
 import { countInSketches, foldReadings, listReadings } from './window/fold';
 import { isFullList, isListed, openEntry } from './window/list';
 import { Record, turnOf } from './work';
@@ -132,14 +132,14 @@ function keepReadings(record: Record, sample: Sample, device: Device, at: usize)
   const row = addSample(tile, device, channel, event);
   const values = wideAt(tile, TILE_VALUES, row);
   const series = changetype<usize>(latestAt(at, 0));
-  const stride = seriesBytes(changetype<Section>(at).score);
+  const stride = seriesBytes(changetype<Section>(at).score, 0);
   let presence: u64 = 0;
   for (let i: u32 = 0; i < sample.readingCount; i++) {
     const reading = readingAt(DECODED_AT, sample.readingFirst + i);
     const ordinal = reading.ordinal;
     presence |= <u64>1 << ordinal;
     store<u64>(valueBehind(values, ordinal), reading.bits);
-    keepLatest(changetype<Latest>(series + <usize>ordinal * stride), reading.bits, event);
+    keepLatest(changetype<Latest>(series + <usize>ordinal * stride), reading.bits, event, 0);
   }
   zeroAbsent(values, channel, presence);
   store<i64>(wideAt(tile, TILE_RECEIVED, row), record.received);
@@ -163,11 +163,13 @@ function foldWindows(at: usize, sample: Sample, scored: bool): bool {
     const offset = <u32>(event - cell.start);
     cell.touch = (sequence << 16) | turn.sampleOrdinal;
     const to = changetype<usize>(cell);
+    const state = windowStateAt(at, window);
+    const shape = <u32>state.shape;
     if (isListed(to)) {
-      listReadings(sample, openEntry(to, metrics, offset, sequence), metrics, scored);
-    } else foldReadings(sample, to, offset, scored);
-    sketches = sketches || hasSketches(windowStateAt(at, window));
-    part += windowStateAt(at, window).bytes;
+      listReadings(sample, openEntry(to, shape, metrics, offset, sequence), metrics, scored);
+    } else foldReadings(sample, to, offset, scoresAt(to, shape, metrics));
+    sketches = sketches || hasSketches(state);
+    part += state.bytes;
   }
   return sketches;
 }

@@ -11,7 +11,7 @@ import {
 import { Reading, SAMPLE_HISTORICAL, Sample, readingAt } from '../decoded';
 import { deviceOf } from '../device';
 import { DECODED_AT, NONE } from '../memory';
-import { Latest, Section, findSection, latestAt } from '../series';
+import { Latest, Section, findSection, latestAt, sinceAt } from '../series';
 import {
   KIND_BOOLEAN, KIND_INTEGER, KIND_TEXT, OPERATOR_EQUAL, OPERATOR_LESS, OPERATOR_LESS_EQUAL,
   POLICY_ACCEPT,
@@ -43,7 +43,7 @@ export function judgeReadings(record: Record, sample: Sample, event: i64): void 
     const metric = metricAt(record.channel, reading.ordinal);
     let status = OK;
     if (exceedsRate(reading, metric, latest, event)) status = RATE_EXCEEDED;
-    else if (!historical && isStuck(reading, metric, latest, event)) status = VALUE_STUCK;
+    else if (!historical && isStuck(reading, metric, section, latest, event)) status = VALUE_STUCK;
     if (status == OK) continue;
     if (accepts) record.suspects++;
     else refuse(reading, status);
@@ -76,11 +76,14 @@ function exceedsRate(reading: Reading, metric: usize, latest: Latest, event: i64
 
 /** Of a sample that is not historical. */
 @inline
-function isStuck(reading: Reading, metric: usize, latest: Latest, event: i64): bool {
-  return (
-    event >= latest.eventTime && reading.bits == latest.bits &&
-    event - latest.since > metricStuckMs(metric)
-  );
+function isStuck(
+  reading: Reading, metric: usize, section: usize, latest: Latest, event: i64,
+): bool {
+  if (event < latest.eventTime || reading.bits != latest.bits) return false;
+  // A section that does not follow the plan yet may not tell since when.
+  const stands = changetype<Section>(section).stands != 0;
+  const since = stands ? load<i64>(sinceAt(latest)) : latest.eventTime;
+  return event - since > metricStuckMs(metric);
 }
 
 /** All rules are judged on what was good before the first of them. */

@@ -111,6 +111,8 @@ export const CHANNEL_JUDGES_STATE_AT = 196;
 export const JUDGES_VALUES = 1;
 /** Some metric is a text, which the dictionary must take. */
 export const JUDGES_TEXTS = 2;
+/** Some metric has a stuck limit. */
+export const JUDGES_STUCK = 4;
 /** Protobuf: u32 each, the place of the message in its file, as the confluent prefix says it. */
 export const CHANNEL_INDEXES_AT = 200;
 export const CHANNEL_INDEX_COUNT_AT = 204;

@@ -1,20 +1,22 @@
 /**
- * What a cell knows of one metric: count, sum, extremes, ends, squares, integral, score (README,
+ * What a cell knows of one metric: count, sum, extremes, ends, squares, integral (README,
  * "Accumulators", which fixes the order of every operation). Squares are centred at the first
  * value, so that a large offset costs no digits; sums are compensated (Neumaier).
  *
  * Times are offsets from the start of the cell, below 2³² ms. Panes of count windows, whose events
- * may lie further apart, have a `Span` beside each accumulator instead.
+ * may lie further apart, have a `Span` beside each accumulator instead. Sequences have 48 bits, as
+ * everywhere (touch of a cell, fragments).
  */
 @unmanaged
 export class Accumulator {
   count: u32;
   firstOffset: u32;
   lastOffset: u32;
-  /** Greatest score of its readings. */
-  score: f32;
-  firstSequence: u64;
-  lastSequence: u64;
+  /** Sequences of the first and the last reading: their low and their high bits. */
+  firstLow: u32;
+  lastLow: u32;
+  firstHigh: u16;
+  lastHigh: u16;
   sum: f64;
   compensation: f64;
   min: f64;
@@ -36,6 +38,25 @@ export class Span {
 }
 export const SPAN_BYTES: usize = offsetof<Span>();
 
+@inline
+export function firstSequence(a: Accumulator): u64 {
+  return ((<u64>a.firstHigh) << 32) | <u64>a.firstLow;
+}
+@inline
+export function lastSequence(a: Accumulator): u64 {
+  return ((<u64>a.lastHigh) << 32) | <u64>a.lastLow;
+}
+@inline
+function setFirst(a: Accumulator, sequence: u64): void {
+  a.firstLow = <u32>sequence;
+  a.firstHigh = <u16>(sequence >> 32);
+}
+@inline
+function setLast(a: Accumulator, sequence: u64): void {
+  a.lastLow = <u32>sequence;
+  a.lastHigh = <u16>(sequence >> 32);
+}
+
 /** The lowest 27 bits of a double: without them it times a count is exact. */
 const LOW_BITS: u64 = (1 << 27) - 1;
 
@@ -56,9 +77,9 @@ export function deviation(a: Accumulator): f64 {
 // --- fold -------------------------------------------------------------------------------------
 /** A reading `at` ms behind the start of the cell. */
 @inline
-export function fold(a: Accumulator, value: f64, at: u32, sequence: u64, score: f32): void {
+export function fold(a: Accumulator, value: f64, at: u32, sequence: u64): void {
   if (a.count == 0) {
-    open(a, value, sequence, score);
+    open(a, value, sequence);
     a.firstOffset = at;
     a.lastOffset = at;
     return;
@@ -72,15 +93,15 @@ export function fold(a: Accumulator, value: f64, at: u32, sequence: u64, score: 
   } else {
     between(a, value);
   }
-  add(a, value, score);
+  add(a, value);
 }
 
 /** The same where a span holds the times. */
 export function foldSpan(
-  a: Accumulator, span: Span, value: f64, event: i64, sequence: u64, score: f32,
+  a: Accumulator, span: Span, value: f64, event: i64, sequence: u64,
 ): void {
   if (a.count == 0) {
-    open(a, value, sequence, score);
+    open(a, value, sequence);
     span.first = event;
     span.last = event;
     return;
@@ -94,15 +115,14 @@ export function foldSpan(
   } else {
     between(a, value);
   }
-  add(a, value, score);
+  add(a, value);
 }
 
 @inline
-function open(a: Accumulator, value: f64, sequence: u64, score: f32): void {
+function open(a: Accumulator, value: f64, sequence: u64): void {
   a.count = 1;
-  a.score = score > 0 ? score : 0;
-  a.firstSequence = sequence;
-  a.lastSequence = sequence;
+  setFirst(a, sequence);
+  setLast(a, sequence);
   // A sum of nothing but −0 is 0.
   a.sum = 0.0 + value;
   a.compensation = 0;
@@ -121,7 +141,7 @@ function append(a: Accumulator, value: f64, sinceLast: f64, sequence: u64): void
   const away = value - a.first;
   a.squares = canonical(a.squares + away * away);
   a.last = value;
-  a.lastSequence = sequence;
+  setLast(a, sequence);
 }
 
 /** A reading before the first one, which all squares are centred at. */
@@ -131,7 +151,7 @@ function prepend(a: Accumulator, value: f64, untilFirst: f64, sequence: u64): vo
   const moved = (a.squares + 2 * shift * deviation(a)) + <f64>a.count * shift * shift;
   a.squares = moved < 0 ? 0 : canonical(moved);
   a.first = value;
-  a.firstSequence = sequence;
+  setFirst(a, sequence);
 }
 
 @inline
@@ -141,12 +161,11 @@ function between(a: Accumulator, value: f64): void {
 }
 
 @inline
-function add(a: Accumulator, value: f64, score: f32): void {
+function add(a: Accumulator, value: f64): void {
   addToSum(a, value);
   a.count++;
   if (value < a.min) a.min = value;
   if (value > a.max) a.max = value;
-  if (score > a.score) a.score = score;
 }
 
 @inline
@@ -176,15 +195,14 @@ export function merge(a: Accumulator, aSpan: Span, b: Accumulator, bSpan: Span):
   a.count += b.count;
   if (b.min < a.min) a.min = b.min;
   if (b.max > a.max) a.max = b.max;
-  if (b.score > a.score) a.score = b.score;
   if (bSpan.first < aSpan.first) {
     a.first = b.first;
-    a.firstSequence = b.firstSequence;
+    setFirst(a, firstSequence(b));
     aSpan.first = bSpan.first;
   }
   if (bSpan.last >= aSpan.last) {
     a.last = b.last;
-    a.lastSequence = b.lastSequence;
+    setLast(a, lastSequence(b));
     aSpan.last = bSpan.last;
   }
 }

@@ -3,7 +3,8 @@
  * its section, ascending by (start, fragment); panes of count windows in log order:
  *
  *   part  ┌ Grave × graves ┬ cell ┬ cell … ┐
- *   cell  ┌ Cell ┬ Accumulator × metrics ┬ Span × metrics (count) ┬ sketches (sketch.ts) ┐
+ *   cell  ┌ Cell ┬ Accumulator × metrics ┬ Span × metrics (count)
+ *         ┬ greatest score f32 × metrics, to 8 bytes (scored) ┬ sketches (sketch.ts) ┐
  *         ┌ Cell ┬ its samples (list.ts) ┐ while a tumbling one without sketches is young
  *
  * In: a section by slot and offset, because inserting moves what lies behind. Invariant: the counts
@@ -14,13 +15,14 @@ import { rouse } from '../memory';
 import {
   Section, WindowState, bodyOf, insertInSection, removeInSection, sectionOf, windowStateAt,
 } from '../series';
-import { SCORE_NONE, WINDOW_COUNT, WINDOW_TUMBLING } from '../shared/abi';
+import { WINDOW_COUNT, WINDOW_TUMBLING } from '../shared/abi';
 import { ACCUMULATOR_BYTES, Accumulator, SPAN_BYTES, Span } from './accumulator';
 import { sketchBytes, sketchHeadBytes } from './sketch';
 
-/** In WindowState.shape, above the kind. */
+/** In WindowState.shape, above the kind: what its cells have besides accumulators. */
 export const WINDOW_SKETCHES: u32 = 8;
-const KIND_BITS: u32 = 7;
+export const WINDOW_SCORED: u32 = 16;
+export const KIND_BITS: u32 = 7;
 
 /** Tumbling: no more comes in order; session: closed; pane: all windows that hold it have fired. */
 export const CELL_FIRED: u32 = 1;
@@ -28,18 +30,17 @@ export const CELL_FIRED: u32 = 1;
 export const CELL_DIRTY: u32 = 2;
 /** Its first emission has happened. */
 export const CELL_EMITTED: u32 = 4;
-/** It lists its samples (list.ts); with their scores. */
+/** It lists its samples (list.ts). */
 export const CELL_LISTED: u32 = 8;
-export const CELL_SCORED: u32 = 16;
 /** Its state beside its form. */
 export const CELL_STATE: u32 = CELL_FIRED | CELL_DIRTY | CELL_EMITTED;
 /** From here on flags count the samples of the list. */
 export const CELL_SAMPLE: u32 = 256;
 /**
- * Samples of a list: one that opens the cell, one that lets the cell before it fire, and one that
- * may come before the next flush point.
+ * Samples of a list: one that opens the cell, and one that lets the cell before it fire, which the
+ * next flush point takes away.
  */
-export const LIST_MAX: u32 = 3;
+export const LIST_MAX: u32 = 2;
 /** A bit each in an entry. */
 const LISTED_METRICS_MAX: u32 = 32;
 /** Of an entry without its values. */
@@ -96,40 +97,49 @@ export function cellsOf(section: usize, window: u32): usize {
     <usize>windowStateAt(section, window).graveCount * GRAVE_BYTES;
 }
 
+/** A score per metric where the shape has scores. */
+@inline
+export function scoreBytes(shape: u32, metrics: u32): usize {
+  return (shape & WINDOW_SCORED) != 0 ? <usize>(metrics * 4 + 7) & ~7 : 0;
+}
+/** Of a cell without scores and sketches. */
+@inline
+function bareBytes(shape: u32, metrics: u32): usize {
+  const isCount = (shape & KIND_BITS) == WINDOW_COUNT;
+  return CELL_BYTES +
+    <usize>metrics * (isCount ? ACCUMULATOR_BYTES + SPAN_BYTES : ACCUMULATOR_BYTES);
+}
 /** Of a cell without its sketches. */
 @inline
-export function plainBytes(kind: u32, metrics: u32): usize {
-  const each = kind == WINDOW_COUNT ? ACCUMULATOR_BYTES + SPAN_BYTES : ACCUMULATOR_BYTES;
-  return CELL_BYTES + <usize>metrics * each;
+export function plainBytes(shape: u32, metrics: u32): usize {
+  return bareBytes(shape, metrics) + scoreBytes(shape, metrics);
 }
 @inline
-export function entryBytes(metrics: u32, isScored: bool): usize {
-  const scores = isScored ? <usize>(metrics * 4 + 7) & ~7 : 0;
-  return ENTRY_BYTES + (<usize>metrics << 3) + scores;
+export function entryBytes(shape: u32, metrics: u32): usize {
+  return ENTRY_BYTES + (<usize>metrics << 3) + scoreBytes(shape, metrics);
 }
 @inline
-export function listBytes(metrics: u32, isScored: bool): usize {
-  return <usize>LIST_MAX * entryBytes(metrics, isScored);
+export function listBytes(shape: u32, metrics: u32): usize {
+  return <usize>LIST_MAX * entryBytes(shape, metrics);
 }
 /** Of a new cell that lists its samples; 0 where windows of the shape do not, or it is longer. */
-export function youngBytes(shape: u32, metrics: u32, isScored: bool): usize {
-  if (shape != WINDOW_TUMBLING || metrics > LISTED_METRICS_MAX) return 0;
-  const bytes = listBytes(metrics, isScored);
-  return bytes < <usize>metrics * ACCUMULATOR_BYTES ? CELL_BYTES + bytes : 0;
+export function youngBytes(shape: u32, metrics: u32): usize {
+  if ((shape & ~WINDOW_SCORED) != WINDOW_TUMBLING || metrics > LISTED_METRICS_MAX) return 0;
+  const bytes = listBytes(shape, metrics);
+  return CELL_BYTES + bytes < plainBytes(shape, metrics) ? CELL_BYTES + bytes : 0;
 }
 /** Of a new cell with accumulators. */
 @inline
 export function newCellBytes(shape: u32, metrics: u32): usize {
-  const bytes = plainBytes(shape & KIND_BITS, metrics);
+  const bytes = plainBytes(shape, metrics);
   return (shape & WINDOW_SKETCHES) != 0 ? bytes + sketchHeadBytes(metrics) : bytes;
 }
 @inline
 export function cellBytes(state: WindowState, cell: usize, metrics: u32): usize {
-  const flags = changetype<Cell>(cell).flags;
-  if ((flags & CELL_LISTED) != 0) {
-    return CELL_BYTES + listBytes(metrics, (flags & CELL_SCORED) != 0);
+  if ((changetype<Cell>(cell).flags & CELL_LISTED) != 0) {
+    return CELL_BYTES + listBytes(state.shape, metrics);
   }
-  const bytes = plainBytes(kindOf(state), metrics);
+  const bytes = plainBytes(state.shape, metrics);
   return hasSketches(state) ? bytes + sketchBytes(cell + bytes, metrics) : bytes;
 }
 /** Address of a cell, or behind the last one. */
@@ -138,7 +148,7 @@ export function cellAt(section: usize, window: u32, index: u32): usize {
   const metrics = changetype<Section>(section).metricCount;
   let at = cellsOf(section, window);
   if (!hasSketches(state) && kindOf(state) != WINDOW_TUMBLING) {
-    return at + <usize>index * plainBytes(kindOf(state), metrics);
+    return at + <usize>index * plainBytes(state.shape, metrics);
   }
   for (let i: u32 = 0; i < index; i++) at += cellBytes(state, at, metrics);
   return at;
@@ -153,10 +163,21 @@ export function spanAt(cell: usize, metrics: u32, ordinal: u32): Span {
   const spans = cell + CELL_BYTES + <usize>metrics * ACCUMULATOR_BYTES;
   return changetype<Span>(spans + <usize>ordinal * SPAN_BYTES);
 }
+/** Greatest scores of a cell of accumulators, by metric; 0 when the shape has none. */
+@inline
+export function scoresAt(cell: usize, shape: u32, metrics: u32): usize {
+  return (shape & WINDOW_SCORED) != 0 ? cell + bareBytes(shape, metrics) : 0;
+}
 /** Only of windows with sketches. */
 @inline
-export function sketchesAt(cell: usize, kind: u32, metrics: u32): usize {
-  return cell + plainBytes(kind, metrics);
+export function sketchesAt(cell: usize, shape: u32, metrics: u32): usize {
+  return cell + plainBytes(shape, metrics);
+}
+
+@inline
+export function raiseScore(scores: usize, ordinal: u32, score: f32): void {
+  const at = scores + (<usize>ordinal << 2);
+  if (score > load<f32>(at)) store<f32>(at, score);
 }
 
 /** Start of the window, of a length in ms, that holds the time. */
@@ -199,15 +220,13 @@ export function insertCell(slot: u32, offset: usize, window: u32, index: u32): u
   const section = sectionOf(slot, offset);
   const state = windowStateAt(section, window);
   const place = cellAt(section, window, index) - section;
-  const head = changetype<Section>(section);
-  const metrics = <u32>head.metricCount;
-  const isScored = head.score != SCORE_NONE;
-  const young = youngBytes(state.shape, metrics, isScored);
+  const metrics = <u32>changetype<Section>(section).metricCount;
+  const young = youngBytes(state.shape, metrics);
   const isList = young > 0;
   insertInPart(slot, offset, window, place, isList ? young : newCellBytes(state.shape, metrics));
   const grown = windowStateAt(sectionOf(slot, offset), window);
   const cell = changetype<Cell>(sectionOf(slot, offset) + place);
-  if (isList) cell.flags = isScored ? CELL_LISTED | CELL_SCORED : CELL_LISTED;
+  if (isList) cell.flags = CELL_LISTED;
   grown.cellCount++;
   grown.touched = <u8>index;
   return changetype<usize>(cell);

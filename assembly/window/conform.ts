@@ -5,22 +5,22 @@
  * points take a section as it is, which is why a window remembers what it is.
  */
 import {
-  channelAlertCount, channelId, channelMetricCount, channelScore, channelWindowCount,
-  windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
+  channelAlertCount, channelId, channelMetricCount, channelScore, channelStands,
+  channelWindowCount, windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
   windowSketches,
 } from '../channel';
 import { channelsOf, deviceOf, insertBytes, reserveBytes } from '../device';
 import { NONE, rouse, slotAt } from '../memory';
 import {
-  ALERT_STATE_BYTES, LATEST_BYTES, SCORE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES,
-  WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection, seasonsBytes,
-  sectionOf, seriesBytes, windowStateAt,
+  ALERT_STATE_BYTES, LATEST_BYTES, Latest, SCORE_BYTES, SECTION_BYTES, SINCE_BYTES, Section,
+  WINDOW_STATE_BYTES, WindowState, bodyOf, findSection, insertInSection, latestAt, removeInSection,
+  seasonsBytes, sectionOf, seriesBytes, sinceAt, windowStateAt,
 } from '../series';
 import { SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION } from '../shared/abi';
 import { ACCUMULATOR_BYTES, SPAN_BYTES } from './accumulator';
 import {
-  CELL_BYTES, WINDOW_SKETCHES, cellAt, hasSketches, insertInPart, kindOf, newCellBytes, partOf,
-  plainBytes, removeCell, removeInPart, youngBytes,
+  CELL_BYTES, KIND_BITS, WINDOW_SCORED, WINDOW_SKETCHES, cellAt, hasSketches, insertInPart, kindOf,
+  newCellBytes, partOf, plainBytes, removeCell, removeInPart, scoreBytes, youngBytes,
 } from './cell';
 import { fixedBytes } from './growth';
 import { unlistAll } from './list';
@@ -29,7 +29,9 @@ import { sketchBytes, sketchHeadBytes } from './sketch';
 // --- what a window of the plan is ---------------------------------------------------------------
 @inline
 function shapeOf(channel: usize, index: u32): u32 {
-  return windowKind(channel, index) | (windowSketches(channel, index) ? WINDOW_SKETCHES : 0);
+  const scores = channelScore(channel) != SCORE_NONE ? WINDOW_SCORED : 0;
+  const sketches = windowSketches(channel, index) ? WINDOW_SKETCHES : 0;
+  return windowKind(channel, index) | scores | sketches;
 }
 @inline
 export function lengthOf(channel: usize, index: u32): u32 {
@@ -63,6 +65,7 @@ export function follows(section: Section, channel: usize): bool {
   if (section.metricCount < channelMetricCount(channel)) return false;
   if (section.alertCount < channelAlertCount(channel)) return false;
   if (section.score != channelScore(channel)) return false;
+  if (section.stands != channelStands(channel)) return false;
   const windows = channelWindowCount(channel);
   if (section.windowCount != windows) return false;
   for (let i: u32 = 0; i < windows; i++) {
@@ -93,6 +96,7 @@ function makeConform(slot: u32, channel: usize): usize {
     rouse(slot);
     unlistAll(slot, offset);
     widen(slot, offset, channelMetricCount(channel));
+    matchStands(slot, offset, channelStands(channel));
     matchScore(slot, offset, channelScore(channel));
     addAlerts(slot, offset, channelAlertCount(channel));
     matchWindows(slot, offset, channel);
@@ -107,29 +111,24 @@ const KEY_BYTES_USUAL: usize = 72;
 export function sectionSpare(sectionAt: usize): usize {
   const section = changetype<Section>(sectionAt);
   const metrics = <u32>section.metricCount;
-  const isScored = section.score != SCORE_NONE;
   let usual: usize = 0;
-  let young: usize = 0;
   let held: usize = 0;
   for (let i: u32 = 0; i < <u32>section.windowCount; i++) {
     const state = windowStateAt(sectionAt, i);
-    usual += newCellBytes(state.shape, metrics);
-    young = max(young, youngBytes(state.shape, metrics, isScored));
+    usual += newCellBytes(state.shape, metrics) + youngBytes(state.shape, metrics);
     held += state.bytes;
   }
-  return usual + young > held ? usual + young - held : 0;
+  return usual > held ? usual - held : 0;
 }
 
-/** Of a new section with the cells that it usually has: one a window, and the widest young one. */
+/** Of a new section with the cells that it usually has: an old and a young one a window. */
 function sectionUsual(channel: usize, metrics: u32): usize {
-  const isScored = channelScore(channel) != SCORE_NONE;
   let bytes = fixedBytes(channel, metrics);
-  let young: usize = 0;
   for (let i: u32 = 0; i < channelWindowCount(channel); i++) {
-    bytes += newCellBytes(shapeOf(channel, i), metrics);
-    young = max(young, youngBytes(shapeOf(channel, i), metrics, isScored));
+    const shape = shapeOf(channel, i);
+    bytes += newCellBytes(shape, metrics) + youngBytes(shape, metrics);
   }
-  return bytes + young;
+  return bytes;
 }
 
 function addSection(slot: u32, channel: usize): usize {
@@ -157,6 +156,7 @@ function addSection(slot: u32, channel: usize): usize {
   section.metricCount = <u8>metrics;
   section.alertCount = <u16>channelAlertCount(channel);
   section.score = <u8>channelScore(channel);
+  section.stands = <u8>channelStands(channel);
   section.watermark = NONE;
   section.maxEvent = NONE;
   section.lastLate = NONE;
@@ -181,6 +181,7 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   const old = head.metricCount;
   if (metrics <= old) return;
   const score = head.score;
+  const each = seriesBytes(score, head.stands);
   for (let window = head.windowCount; window > 0; window--) {
     // The cells of the window before may have moved the block.
     const state = windowStateAt(sectionOf(slot, offset), window - 1);
@@ -191,29 +192,51 @@ function widen(slot: u32, offset: usize, metrics: u32): void {
   const body = bodyOf(sectionOf(slot, offset)) - sectionOf(slot, offset);
   insertInSection(slot, offset, body, seasonsBytes(score, metrics - old));
   const series = body - seasonsBytes(score, old);
-  insertInSection(slot, offset, series, <usize>(metrics - old) * seriesBytes(score));
+  insertInSection(slot, offset, series, <usize>(metrics - old) * each);
   const wide = sectionOf(slot, offset);
   changetype<Section>(wide).metricCount = <u8>metrics;
   for (let i = old; i < metrics; i++) latestAt(wide, i).eventTime = NONE;
 }
 
-/** Sketches, spans, accumulators: room behind the old ones. Cells in front are not yet wide. */
+/** Sketches, scores, spans, accumulators: room behind the old ones. Cells in front are not wide. */
 function widenCell(slot: u32, offset: usize, window: u32, index: u32, metrics: u32): void {
   const section = sectionOf(slot, offset);
   const state = windowStateAt(section, window);
   const old = changetype<Section>(section).metricCount;
   const more = <usize>(metrics - old);
   const cell = cellAt(section, window, index) - section;
-  const plain = plainBytes(kindOf(state), old);
+  const shape = <u32>state.shape;
+  const plain = plainBytes(shape, old);
   if (hasSketches(state)) {
     const heads = cell + plain + sketchHeadBytes(old);
     insertInPart(slot, offset, window, heads, sketchHeadBytes(metrics) - sketchHeadBytes(old));
   }
-  if (kindOf(windowStateAt(sectionOf(slot, offset), window)) == WINDOW_COUNT) {
-    insertInPart(slot, offset, window, cell + plain, more * SPAN_BYTES);
+  const scores = scoreBytes(shape, old);
+  insertInPart(slot, offset, window, cell + plain, scoreBytes(shape, metrics) - scores);
+  if ((shape & KIND_BITS) == WINDOW_COUNT) {
+    insertInPart(slot, offset, window, cell + plain - scores, more * SPAN_BYTES);
   }
   const accumulators = cell + CELL_BYTES + <usize>old * ACCUMULATOR_BYTES;
   insertInPart(slot, offset, window, accumulators, more * ACCUMULATOR_BYTES);
+}
+
+/** Values of a series that tells it anew stand since their own time. */
+function matchStands(slot: u32, offset: usize, stands: u32): void {
+  const section = changetype<Section>(sectionOf(slot, offset));
+  if (section.stands == stands) return;
+  // From the back, so that places in front hold.
+  for (let i = <u32>section.metricCount; i > 0; i--) {
+    const at = sectionOf(slot, offset);
+    const place = sinceAt(latestAt(at, i - 1)) - at;
+    if (stands == 0) {
+      removeInSection(slot, offset, place, SINCE_BYTES);
+      continue;
+    }
+    insertInSection(slot, offset, place, SINCE_BYTES);
+    const since = sectionOf(slot, offset) + place;
+    store<i64>(since, changetype<Latest>(since - LATEST_BYTES).eventTime);
+  }
+  changetype<Section>(sectionOf(slot, offset)).stands = <u8>stands;
 }
 
 /** Gives series and seasons the form of the plan's kind of score; what no longer fits goes. */
@@ -226,15 +249,37 @@ function matchScore(slot: u32, offset: usize, score: u32): void {
   const body = bodyOf(at) - at;
   const seasons = seasonsBytes(old, metrics);
   const first = changetype<usize>(latestAt(at, 0)) - at;
+  const each = seriesBytes(old, section.stands);
+  const bare = seriesBytes(SCORE_NONE, section.stands);
   if (seasons > 0) removeInSection(slot, offset, body - seasons, seasons);
   insertInSection(slot, offset, body - seasons, seasonsBytes(score, metrics));
   // From the back, so that places in front hold.
   for (let i = metrics; i > 0; i--) {
-    const place = first + <usize>(i - 1) * seriesBytes(old) + LATEST_BYTES;
+    const place = first + <usize>(i - 1) * each + bare;
     if (old == SCORE_NONE) insertInSection(slot, offset, place, SCORE_BYTES);
     if (score == SCORE_NONE) removeInSection(slot, offset, place, SCORE_BYTES);
   }
   changetype<Section>(sectionOf(slot, offset)).score = <u8>score;
+  if (old != SCORE_NONE && score != SCORE_NONE) return;
+  const windows = <u32>changetype<Section>(sectionOf(slot, offset)).windowCount;
+  for (let i: u32 = 0; i < windows; i++) matchScores(slot, offset, i, score != SCORE_NONE);
+}
+
+/** Gives every cell of a window scores of zero, or takes what it has. */
+function matchScores(slot: u32, offset: usize, window: u32, wanted: bool): void {
+  const section = sectionOf(slot, offset);
+  const metrics = changetype<Section>(section).metricCount;
+  const shape = <u32>windowStateAt(section, window).shape;
+  const bare = shape & ~WINDOW_SCORED;
+  const scores = scoreBytes(WINDOW_SCORED, metrics);
+  for (let i = <u32>windowStateAt(section, window).cellCount; i > 0; i--) {
+    const at = sectionOf(slot, offset);
+    const place = cellAt(at, window, i - 1) + plainBytes(bare, metrics) - at;
+    if (wanted) insertInPart(slot, offset, window, place, scores);
+    else removeInPart(slot, offset, window, place, scores);
+  }
+  windowStateAt(sectionOf(slot, offset), window).shape =
+    <u8>(wanted ? bare | WINDOW_SCORED : bare);
 }
 
 /** Alerts are never taken away: a retired one keeps its state. */
@@ -322,7 +367,7 @@ function matchSketches(slot: u32, offset: usize, window: u32, wanted: bool): voi
   const state = windowStateAt(section, window);
   if (hasSketches(state) == wanted) return;
   const metrics = changetype<Section>(section).metricCount;
-  const plain = plainBytes(kindOf(state), metrics);
+  const plain = plainBytes(state.shape, metrics);
   for (let i = <u32>state.cellCount; i > 0; i--) {
     const at = sectionOf(slot, offset);
     const tail = cellAt(at, window, i - 1) + plain;
@@ -330,5 +375,6 @@ function matchSketches(slot: u32, offset: usize, window: u32, wanted: bool): voi
     else removeInPart(slot, offset, window, tail - at, sketchBytes(tail, metrics));
   }
   const changed = windowStateAt(sectionOf(slot, offset), window);
-  changed.shape = <u8>(kindOf(changed) | (wanted ? WINDOW_SKETCHES : 0));
+  const bare = <u32>changed.shape & ~WINDOW_SKETCHES;
+  changed.shape = <u8>(wanted ? bare | WINDOW_SKETCHES : bare);
 }

@@ -12,19 +12,20 @@ import { doubleOf } from '../judge/check';
 import { DECODED_AT, readingScoreAt } from '../memory';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
 import {
-  KIND_TEXT, SCORE_NONE, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION, WINDOW_TUMBLING,
+  KIND_TEXT, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION, WINDOW_TUMBLING,
 } from '../shared/abi';
 import { OK } from '../shared/status';
 import { scheduleDevice } from '../timer';
 import { Turn, turnOf } from '../work';
 import { fold, foldSpan } from './accumulator';
 import {
-  Cell, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf, sketchesAt, spanAt,
+  Cell, WINDOW_SCORED, accumulatorAt, cellAt, hasSketches, insertInPart, kindOf, partOf,
+  raiseScore, scoresAt, sketchesAt, spanAt,
 } from './cell';
 import { countPane, countSample } from './count';
 import { fireWindows, isDue } from './fire';
 import { hoppingPane, isOpenPane, touchPane } from './hop';
-import { isListed, isScored, openEntry, putScore, putValue, unlist } from './list';
+import { isListed, openEntry, putScore, putValue, unlist } from './list';
 import { joinSessions, sessionCell } from './session';
 import { Bin, addBins, binAt, binCount, binsOf, countInBin, keyOf, placeOfKey } from './sketch';
 import { touchFired, tumblingCell } from './tumble';
@@ -146,14 +147,14 @@ function foldCell(turn: Turn, window: u32, at: usize): usize {
   const sample = sampleAt(DECODED_AT, turn.foldSample);
   const cell = changetype<Cell>(at);
   if (kind == WINDOW_COUNT) {
-    foldSpans(turn, sample, at);
+    foldSpans(turn, window, sample, at);
   } else {
     if (kind != WINDOW_SESSION) cell.touch = turn.foldTouch;
     if (kind == WINDOW_HOPPING) touchPane(slot, offset, window, cell);
     else touchFired(slot, offset, cell);
     const since = <u32>(turn.foldEvent - cell.start);
     if (isListed(at)) foldYoung(turn, window, at, since);
-    else foldReadings(sample, at, since, isScoredFold(turn));
+    else foldReadings(sample, at, since, scoresOfFold(turn, window, at));
   }
   if (isSketched) countInSketches(turn, sample, window, at - sectionOf(slot, offset));
   if (kind == WINDOW_COUNT) countSample(slot, offset, window, turn.foldEvent);
@@ -167,26 +168,25 @@ function isFolded(reading: Reading): bool {
   return reading.status == OK && reading.kind != KIND_TEXT;
 }
 
+/** Scores of a cell of accumulators, 0: it has none. */
 @inline
-function isScoredFold(turn: Turn): bool {
-  return changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset)).score != SCORE_NONE;
-}
-
-@inline
-function scoreOf(index: u32, scored: bool): f32 {
-  return scored ? load<f32>(readingScoreAt(index)) : 0;
+function scoresOfFold(turn: Turn, window: u32, cell: usize): usize {
+  const section = sectionOf(turn.foldSlot, turn.foldOffset);
+  const shape = windowStateAt(section, window).shape;
+  return scoresAt(cell, shape, changetype<Section>(section).metricCount);
 }
 
 /** The accepted readings of a sample into a cell, `at` ms behind its start. */
 @inline
-export function foldReadings(sample: Sample, cell: usize, at: u32, scored: bool): void {
+export function foldReadings(sample: Sample, cell: usize, at: u32, scores: usize): void {
   const sequence = turnOf().sequence;
   const end = sample.readingFirst + sample.readingCount;
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
     const value = doubleOf(reading.kind, reading.bits);
-    fold(accumulatorAt(cell, reading.ordinal), value, at, sequence, scoreOf(i, scored));
+    fold(accumulatorAt(cell, reading.ordinal), value, at, sequence);
+    if (scores != 0) raiseScore(scores, reading.ordinal, load<f32>(readingScoreAt(i)));
   }
 }
 
@@ -195,13 +195,14 @@ function foldYoung(turn: Turn, window: u32, at: usize, since: u32): void {
   const section = sectionOf(turn.foldSlot, turn.foldOffset);
   const sample = sampleAt(DECODED_AT, turn.foldSample);
   const metrics = <u32>changetype<Section>(section).metricCount;
-  const entry = openEntry(at, metrics, since, turn.sequence);
+  const shape = <u32>windowStateAt(section, window).shape;
+  const entry = openEntry(at, shape, metrics, since, turn.sequence);
   if (entry == 0) {
     const cell = unlist(turn.foldSlot, turn.foldOffset, window, at - section);
-    foldReadings(sample, cell, since, isScoredFold(turn));
+    foldReadings(sample, cell, since, scoresOfFold(turn, window, cell));
     return;
   }
-  listReadings(sample, entry, metrics, isScored(at));
+  listReadings(sample, entry, metrics, (shape & WINDOW_SCORED) != 0);
 }
 
 /** The accepted readings of a sample into its entry. */
@@ -215,18 +216,19 @@ export function listReadings(sample: Sample, entry: usize, metrics: u32, scored:
   }
 }
 
-function foldSpans(turn: Turn, sample: Sample, cell: usize): void {
+function foldSpans(turn: Turn, window: u32, sample: Sample, cell: usize): void {
   const section = changetype<Section>(sectionOf(turn.foldSlot, turn.foldOffset));
   const metrics = section.metricCount;
-  const scored = isScoredFold(turn);
+  const scores = scoresOfFold(turn, window, cell);
   const end = sample.readingFirst + sample.readingCount;
   for (let i = sample.readingFirst; i < end; i++) {
     const reading = readingAt(DECODED_AT, i);
     if (!isFolded(reading)) continue;
     foldSpan(
       accumulatorAt(cell, reading.ordinal), spanAt(cell, metrics, reading.ordinal),
-      doubleOf(reading.kind, reading.bits), turn.foldEvent, turn.sequence, scoreOf(i, scored),
+      doubleOf(reading.kind, reading.bits), turn.foldEvent, turn.sequence,
     );
+    if (scores != 0) raiseScore(scores, reading.ordinal, load<f32>(readingScoreAt(i)));
   }
 }
 
@@ -244,8 +246,8 @@ export function countInSketches(turn: Turn, sample: Sample, window: u32, place: 
 function countInSketch(turn: Turn, window: u32, place: usize, ordinal: u32, key: i32): void {
   const section = sectionOf(turn.foldSlot, turn.foldOffset);
   const metrics = changetype<Section>(section).metricCount;
-  const kind = kindOf(windowStateAt(section, window));
-  const sketches = sketchesAt(section + place, kind, metrics);
+  const shape = windowStateAt(section, window).shape;
+  const sketches = sketchesAt(section + place, shape, metrics);
   const bins = binsOf(sketches, metrics, ordinal);
   const count = binCount(sketches, ordinal);
   const index = placeOfKey(bins, count, key);

@@ -3,17 +3,18 @@
  * device, channel, samples and readings. Out: an upper bound in bytes.
  */
 import {
-  channelAlertCount, channelId, channelMetricCount, channelScore, channelWindowCount, windowKind,
-  windowSketches,
+  channelAlertCount, channelId, channelMetricCount, channelScore, channelStands,
+  channelWindowCount, windowKind, windowSketches,
 } from '../channel';
 import { Device } from '../device';
 import {
   ALERT_STATE_BYTES, SECTION_BYTES, Section, WINDOW_STATE_BYTES, findSection, seasonsBytes,
   seriesBytes, windowStateAt,
 } from '../series';
-import { OPEN_WINDOWS_MAX, WINDOW_COUNT, WINDOW_HOPPING, WINDOW_SESSION } from '../shared/abi';
-import { GRAVE_BYTES, plainBytes } from './cell';
+import { OPEN_WINDOWS_MAX, SCORE_NONE, WINDOW_HOPPING, WINDOW_SESSION } from '../shared/abi';
+import { GRAVE_BYTES, WINDOW_SCORED, plainBytes } from './cell';
 import { follows, lengthOf, stepOf } from './conform';
+import { MERGED_SHAPE } from './merge';
 import { BIN_BYTES, sketchHeadBytes } from './sketch';
 
 /**
@@ -52,7 +53,8 @@ function cellsMax(channel: usize, index: u32): u32 {
 /** A new cell without bins, and a tombstone. */
 function cellGrowth(channel: usize, index: u32, metrics: u32): usize {
   const kind = windowKind(channel, index);
-  let bytes = plainBytes(kind, metrics);
+  const scored = channelScore(channel) != SCORE_NONE ? WINDOW_SCORED : 0;
+  let bytes = plainBytes(kind | scored, metrics);
   if (kind == WINDOW_SESSION) bytes += GRAVE_BYTES;
   return windowSketches(channel, index) ? bytes + sketchHeadBytes(metrics) : bytes;
 }
@@ -63,7 +65,7 @@ function conformGrowth(section: Section, channel: usize, metrics: u32): usize {
   for (let i: u32 = 0; i < section.windowCount; i++) {
     cells += windowStateAt(changetype<usize>(section), i).cellCount;
   }
-  const widest = plainBytes(WINDOW_COUNT, metrics) + sketchHeadBytes(metrics);
+  const widest = plainBytes(MERGED_SHAPE, metrics) + sketchHeadBytes(metrics);
   return fixedBytes(channel, metrics) + cells * widest;
 }
 
@@ -74,6 +76,6 @@ export function fixedBytes(channel: usize, metrics: u32): usize {
     SECTION_BYTES +
     <usize>channelWindowCount(channel) * WINDOW_STATE_BYTES +
     <usize>channelAlertCount(channel) * ALERT_STATE_BYTES +
-    <usize>metrics * seriesBytes(score) + seasonsBytes(score, metrics)
+    <usize>metrics * seriesBytes(score, channelStands(channel)) + seasonsBytes(score, metrics)
   );
 }

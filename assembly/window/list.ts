@@ -4,19 +4,19 @@
  * takes a fraction of it, and a window that never sees more samples stays small.
  *
  *   young cell  ┌ Cell ┬ entry × LIST_MAX ┐              Cell.flags count the entries in use
- *   entry       ┌ Entry ┬ value f64 × metrics ┬ score f32 × metrics (CELL_SCORED), to 8 bytes ┐
+ *   entry       ┌ Entry ┬ value f64 × metrics ┬ score f32 × metrics, to 8 bytes (scored) ┐
  *
  * In: a cell with CELL_LISTED. Out: accumulators, by the folds that its samples would have had one
  * after the other. Invariant: what is emitted does not tell whether a cell was a list.
  */
 import { Section, sectionOf, windowStateAt } from '../series';
-import { WINDOW_COUNT } from '../shared/abi';
 import { ACCUMULATOR_BYTES, fold } from './accumulator';
 import {
-  CELL_BYTES, CELL_LISTED, CELL_SAMPLE, CELL_SCORED, CELL_STATE, Cell, ENTRY_BYTES, LIST_MAX,
-  accumulatorAt, cellAt, entryBytes, insertInPart, listBytes, plainBytes, spanAt,
+  CELL_BYTES, CELL_LISTED, CELL_SAMPLE, CELL_STATE, Cell, ENTRY_BYTES, LIST_MAX, WINDOW_SCORED,
+  accumulatorAt, cellAt, entryBytes, insertInPart, listBytes, plainBytes, raiseScore, scoreBytes,
+  scoresAt, spanAt,
 } from './cell';
-import { MERGED_AT } from './merge';
+import { MERGED_AT, MERGED_SHAPE } from './merge';
 
 /** One sample. */
 @unmanaged
@@ -32,10 +32,6 @@ export class Entry {
 export function isListed(cell: usize): bool {
   return (changetype<Cell>(cell).flags & CELL_LISTED) != 0;
 }
-@inline
-export function isScored(cell: usize): bool {
-  return (changetype<Cell>(cell).flags & CELL_SCORED) != 0;
-}
 /** The next sample makes it one of accumulators. */
 @inline
 export function isFullList(cell: usize): bool {
@@ -43,8 +39,8 @@ export function isFullList(cell: usize): bool {
   return (flags & CELL_LISTED) != 0 && flags / CELL_SAMPLE == LIST_MAX;
 }
 @inline
-function entryAt(cell: usize, metrics: u32, index: u32): usize {
-  return cell + CELL_BYTES + <usize>index * entryBytes(metrics, isScored(cell));
+function entryAt(cell: usize, shape: u32, metrics: u32, index: u32): usize {
+  return cell + CELL_BYTES + <usize>index * entryBytes(shape, metrics);
 }
 @inline
 function valueAt(entry: usize, ordinal: u32): usize {
@@ -56,11 +52,13 @@ function scoreAt(entry: usize, metrics: u32, ordinal: u32): usize {
 }
 
 /** The next entry, without readings; 0: the list is full. */
-export function openEntry(cell: usize, metrics: u32, offset: u32, sequence: u64): usize {
+export function openEntry(
+  cell: usize, shape: u32, metrics: u32, offset: u32, sequence: u64,
+): usize {
   const count = changetype<Cell>(cell).flags / CELL_SAMPLE;
   if (count == LIST_MAX) return 0;
   changetype<Cell>(cell).flags += CELL_SAMPLE;
-  const at = entryAt(cell, metrics, count);
+  const at = entryAt(cell, shape, metrics, count);
   const entry = changetype<Entry>(at);
   entry.sequence = sequence;
   entry.offset = offset;
@@ -79,11 +77,11 @@ export function putScore(entry: usize, metrics: u32, ordinal: u32, score: f32): 
   store<f32>(scoreAt(entry, metrics, ordinal), score);
 }
 
-/** The list as a cell of accumulators and spans, in scratch. */
-export function unfold(cell: usize, metrics: u32): usize {
-  memory.fill(MERGED_AT, 0, plainBytes(WINDOW_COUNT, metrics));
+/** The list as a cell of all that cells can have, in scratch. */
+export function unfold(cell: usize, shape: u32, metrics: u32): usize {
+  memory.fill(MERGED_AT, 0, plainBytes(MERGED_SHAPE, metrics));
   const count = changetype<Cell>(cell).flags / CELL_SAMPLE;
-  for (let i: u32 = 0; i < count; i++) foldEntry(cell, entryAt(cell, metrics, i), metrics);
+  for (let i: u32 = 0; i < count; i++) foldEntry(entryAt(cell, shape, metrics, i), shape, metrics);
   const start = changetype<Cell>(cell).start;
   for (let i: u32 = 0; i < metrics; i++) {
     const accumulator = accumulatorAt(MERGED_AT, i);
@@ -94,14 +92,15 @@ export function unfold(cell: usize, metrics: u32): usize {
   return MERGED_AT;
 }
 
-function foldEntry(cell: usize, at: usize, metrics: u32): void {
+function foldEntry(at: usize, shape: u32, metrics: u32): void {
   const entry = changetype<Entry>(at);
-  const scored = isScored(cell);
+  const scores = scoresAt(MERGED_AT, MERGED_SHAPE, metrics);
   for (let left = entry.present; left != 0; left &= left - 1) {
     const ordinal = <u32>ctz(left);
-    const score: f32 = scored ? load<f32>(scoreAt(at, metrics, ordinal)) : 0;
     const value = load<f64>(valueAt(at, ordinal));
-    fold(accumulatorAt(MERGED_AT, ordinal), value, entry.offset, entry.sequence, score);
+    fold(accumulatorAt(MERGED_AT, ordinal), value, entry.offset, entry.sequence);
+    if ((shape & WINDOW_SCORED) == 0) continue;
+    raiseScore(scores, ordinal, load<f32>(scoreAt(at, metrics, ordinal)));
   }
 }
 
@@ -109,12 +108,16 @@ function foldEntry(cell: usize, at: usize, metrics: u32): void {
 export function unlist(slot: u32, offset: usize, window: u32, place: usize): usize {
   const section = sectionOf(slot, offset);
   const metrics = <u32>changetype<Section>(section).metricCount;
-  const listed = listBytes(metrics, isScored(section + place));
-  const whole = <usize>metrics * ACCUMULATOR_BYTES;
-  unfold(section + place, metrics);
-  insertInPart(slot, offset, window, place + CELL_BYTES + listed, whole - listed);
+  const shape = <u32>windowStateAt(section, window).shape;
+  const young = CELL_BYTES + listBytes(shape, metrics);
+  const scores = scoreBytes(shape, metrics);
+  unfold(section + place, shape, metrics);
+  insertInPart(slot, offset, window, place + young, plainBytes(shape, metrics) - young);
   const at = sectionOf(slot, offset) + place;
-  memory.copy(at + CELL_BYTES, MERGED_AT + CELL_BYTES, whole);
+  memory.copy(at + CELL_BYTES, MERGED_AT + CELL_BYTES, <usize>metrics * ACCUMULATOR_BYTES);
+  if (scores > 0) {
+    memory.copy(scoresAt(at, shape, metrics), scoresAt(MERGED_AT, MERGED_SHAPE, metrics), scores);
+  }
   changetype<Cell>(at).flags &= CELL_STATE;
   return at;
 }

@@ -11,11 +11,12 @@ import { addFact, addRow, expiresAt, stageTable } from '../rows';
 import { Section, windowStateAt } from '../series';
 import * as C from '../shared/control';
 import { turnOf } from '../work';
-import { Accumulator, canonical, deviation } from './accumulator';
+import { Accumulator, canonical, deviation, firstSequence, lastSequence } from './accumulator';
 import { Cell, accumulatorAt, spanAt } from './cell';
 import { plannedWindow } from './conform';
 import {
   MERGE_END, binsBound, hasSpans, mergeBinsOf, mergeParts, mergedBins, metricsOfParts,
+  scoreOfParts,
 } from './merge';
 import { BIN_BYTES, binAt, readingsIn } from './sketch';
 
@@ -116,7 +117,7 @@ function putMetrics(row: usize, cell: usize, binsAt: u32): u32 {
   for (let i: u32 = 0; i < metrics; i++) {
     const accumulator = accumulatorAt(cell, i);
     if (accumulator.count == 0) continue;
-    putAggregate(at, i, accumulator);
+    putAggregate(at, i, accumulator, <f64>scoreOfParts(cell, i));
     putTimes(at, cell, i);
     let bins = mergeBinsOf(i);
     // A sketch that the plan began in the middle of the window would lie.
@@ -130,7 +131,7 @@ function putMetrics(row: usize, cell: usize, binsAt: u32): u32 {
   return binsAt;
 }
 
-function putAggregate(at: usize, ordinal: u32, a: Accumulator): void {
+function putAggregate(at: usize, ordinal: u32, a: Accumulator, score: f64): void {
   const sum = canonical(a.sum + a.compensation);
   const away = deviation(a);
   const squares = a.squares - away * away / <f64>a.count;
@@ -140,12 +141,12 @@ function putAggregate(at: usize, ordinal: u32, a: Accumulator): void {
   store<f64>(at, a.min, 24);
   store<f64>(at, a.max, 32);
   store<f64>(at, a.first, 40);
-  store<u64>(at, a.firstSequence, 56);
+  store<u64>(at, firstSequence(a), 56);
   store<f64>(at, a.last, 64);
-  store<u64>(at, a.lastSequence, 80);
+  store<u64>(at, lastSequence(a), 80);
   store<f64>(at, canonical(sum / <f64>a.count), 88);
   store<f64>(at, squares < 0 ? 0 : canonical(squares), 96);
-  store<f64>(at, <f64>a.score, 104);
+  store<f64>(at, score, 104);
   store<f64>(at, a.integral, 112);
 }
 

@@ -15,10 +15,11 @@ import { WINDOW_COUNT } from '../shared/abi';
 import { Accumulator } from './accumulator';
 import {
   CELL_EMITTED, CELL_FIRED, Cell, accumulatorAt, cellAt, cellBytes, cellsOf, evict, hasSketches,
-  insertCell, insertInPart, kindOf, placeOf, removeCell, removeInPart, sketchesAt, spanAt,
+  insertCell, insertInPart, placeOf, raiseScore, removeCell, removeInPart, scoresAt, sketchesAt,
+  spanAt,
 } from './cell';
 import { addGrave } from './grave';
-import { MERGED_AT, addPart, beginParts, mergeBinsOf, mergeParts, mergedBins } from './merge';
+import { addPart, beginParts, mergeBinsOf, mergeParts, mergedBins, scoreOfParts } from './merge';
 import { BIN_BYTES, addBins, binCount, binsOf } from './sketch';
 import {
   beginCell, endOf, isLost, isSettled, makeRoom, newFragment, touchFired,
@@ -125,7 +126,7 @@ function join(slot: u32, offset: usize, window: u32, into: u32, from: u32): void
   beginParts(section, state);
   addPart(at);
   addPart(other);
-  takeMerged(at, mergeParts(), changetype<Section>(section).metricCount);
+  takeMerged(at, mergeParts(), state.shape, changetype<Section>(section).metricCount);
   cell.touch = <u64>max(lastOf(cell), lastOf(changetype<Cell>(other)));
   if (hasSketches(state)) joinSketches(slot, offset, window, into, from);
   removeCell(slot, offset, window, from);
@@ -133,7 +134,8 @@ function join(slot: u32, offset: usize, window: u32, into: u32, from: u32): void
 }
 
 /** Copies what is merged into a cell, times as offsets from its start. */
-function takeMerged(at: usize, merged: usize, metrics: u32): void {
+function takeMerged(at: usize, merged: usize, shape: u32, metrics: u32): void {
+  const scores = scoresAt(at, shape, metrics);
   const start = changetype<Cell>(at).start;
   for (let i: u32 = 0; i < metrics; i++) {
     const accumulator: Accumulator = accumulatorAt(merged, i);
@@ -145,6 +147,7 @@ function takeMerged(at: usize, merged: usize, metrics: u32): void {
       changetype<usize>(accumulatorAt(at, i)), changetype<usize>(accumulator),
       offsetof<Accumulator>(),
     );
+    if (scores != 0) raiseScore(scores, i, scoreOfParts(merged, i));
   }
 }
 
@@ -154,8 +157,7 @@ function joinSketches(slot: u32, offset: usize, window: u32, into: u32, from: u3
   for (let i: u32 = 0; i < metrics; i++) {
     const section = sectionOf(slot, offset);
     const state = windowStateAt(section, window);
-    const kind = kindOf(state);
-    const other = sketchesAt(cellAt(section, window, from), kind, metrics);
+    const other = sketchesAt(cellAt(section, window, from), state.shape, metrics);
     const theirs = binCount(other, i);
     if (theirs == 0) continue;
     beginParts(section, state);
@@ -175,8 +177,8 @@ function growBins(
 ): void {
   const section = sectionOf(slot, offset);
   const metrics = changetype<Section>(section).metricCount;
-  const kind = kindOf(windowStateAt(section, window));
-  const sketches = sketchesAt(cellAt(section, window, index), kind, metrics);
+  const shape = windowStateAt(section, window).shape;
+  const sketches = sketchesAt(cellAt(section, window, index), shape, metrics);
   const own = binCount(sketches, ordinal);
   const bins = binsOf(sketches, metrics, ordinal) - section;
   addBins(sketches, ordinal, <i32>(count - own));

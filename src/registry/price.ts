@@ -31,14 +31,17 @@ export const KERNEL_LAYOUT = {
   idBytes: 21,
   sectionBytes: 56,
   windowStateBytes: 32,
-  latestBytes: 24,
+  latestBytes: 16,
+  /** More where some metric is judged for being stuck. */
+  sinceBytes: 8,
   cellBytes: 32,
-  accumulatorBytes: 96,
+  accumulatorBytes: 88,
   /** A young cell lists so many samples, each with its place, values and scores. */
-  listSamples: 3,
+  listSamples: 2,
   entryBytes: 16,
   valueBytes: 8,
-  listScoreBytes: 4,
+  /** In an entry, and in a cell of a channel with scores. */
+  cellScoreBytes: 4,
   /** Beside an accumulator of a count window. */
   spanBytes: 16,
   /** Running mean and variance of a series. */
@@ -147,6 +150,8 @@ function channelPrice(channel: PlanChannel): ChannelPrice {
   const metrics = channel.metrics.length;
   const seasons = score === 'seasonal' ? layout.seasonsBytes : 0;
   const scoreBytes = score === 'none' ? 0 : metrics * (layout.scoreBytes + seasons);
+  const stands = channel.metrics.some(({ stuckMs }) => stuckMs !== null);
+  const since = stands ? layout.sinceBytes : 0;
   const alertBytes = channel.alerts.length * layout.alertBytes;
   const sketch = metrics * (layout.sketchBytes + BINS_USUAL * layout.binBytes);
   const sum = (bytes: (window: PlanWindow) => number) =>
@@ -155,7 +160,7 @@ function channelPrice(channel: PlanChannel): ChannelPrice {
   const bytes =
     layout.sectionBytes +
     sum((window) => layout.windowStateBytes + cellsBytes(channel, window)) +
-    metrics * layout.latestBytes +
+    metrics * (layout.latestBytes + since) +
     scoreBytes +
     alertBytes +
     sketchBytes;
@@ -165,8 +170,8 @@ function channelPrice(channel: PlanChannel): ChannelPrice {
 /** A tumbling window's open cell, and the young one that begins before the open one is evicted. */
 function cellsBytes({ metrics: { length: metrics }, score }: PlanChannel, window: PlanWindow) {
   const layout = KERNEL_LAYOUT;
-  const cell = cellBytes(window, metrics);
-  const scores = score === 'none' ? 0 : Math.ceil((metrics * layout.listScoreBytes) / 8) * 8;
+  const scores = score === 'none' ? 0 : Math.ceil((metrics * layout.cellScoreBytes) / 8) * 8;
+  const cell = cellBytes(window, metrics) + scores;
   const entry = layout.entryBytes + metrics * layout.valueBytes + scores;
   const young = layout.cellBytes + layout.listSamples * entry;
   const isListed = window.kind === 'tumbling' && !window.sketch;

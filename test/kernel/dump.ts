@@ -43,7 +43,7 @@ const PARTS: readonly Part[] = [
   [
     'Section of the channel',
     [
-      ...words('bytes', 'channel, alertCount', 'windows, metrics, score, zero'),
+      ...words('bytes', 'channel, alertCount', 'windows, metrics, score, stands'),
       ...words('unfired, dirty'),
       ...longs('watermark', 'maxEvent', 'lastLog', 'lastLate', 'cadence'),
     ],
@@ -55,14 +55,14 @@ const PARTS: readonly Part[] = [
       ...longs('evictedMaxStart', 'firedThrough'),
     ],
   ],
-  ['Latest of the metric', longs('bits', 'eventTime', 'since')],
+  ['Latest of the metric', longs('bits', 'eventTime')],
   [
     'Cell: young, one sample listed',
     [...longs('start', 'fragment', 'touch'), ...words('revision', 'flags: 1 sample, a list')],
   ],
   [
-    'Entry × 3',
-    ['', ' free', ' free'].flatMap((free) => [
+    'Entry × 2',
+    ['', ' free'].flatMap((free) => [
       ...longs(`sequence${free}`),
       ...words('offset', 'present'),
       ...longs('value'),

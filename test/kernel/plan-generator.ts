@@ -150,6 +150,7 @@ function changedChannel(random: Random, channel: PlanChannel): PlanChannel {
     ...metric,
     ...(random.chance(0.1) ? { retired: true } : {}),
     ...(random.chance(0.2) ? { unit: 'K' } : {}),
+    ...(random.chance(0.2) ? { stuckMs: random.pick([null, 1, 3000]) } : {}),
     ...(random.chance(0.2) && !['boolean', 'text'].includes(metric.kind)
       ? { scale: 2, min: 1, max: null }
       : {}),

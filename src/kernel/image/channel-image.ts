@@ -209,11 +209,13 @@ function writeMetric(writer: ImageWriter, at: number, metric: PlanMetric): void 
 }
 
 function writeConditions(writer: ImageWriter, at: number, channel: PlanChannel): void {
-  const judges =
-    channel.rules.length > 0 ||
-    channel.metrics.some((metric) => metric.maxRatePerSecond !== null || metric.stuckMs !== null);
+  const stuck = channel.metrics.some((metric) => metric.stuckMs !== null);
+  const rates = channel.metrics.some((metric) => metric.maxRatePerSecond !== null);
   const texts = channel.metrics.some((metric) => metric.kind === 'text');
-  const what = (judges ? L.JUDGES_VALUES : 0) | (texts ? L.JUDGES_TEXTS : 0);
+  const what =
+    (stuck || rates || channel.rules.length > 0 ? L.JUDGES_VALUES : 0) |
+    (texts ? L.JUDGES_TEXTS : 0) |
+    (stuck ? L.JUDGES_STUCK : 0);
   writer.u32(at + L.CHANNEL_JUDGES_STATE_AT, what);
   writer.u32(at + L.CHANNEL_RULE_COUNT_AT, channel.rules.length);
   writer.u32(at + L.CHANNEL_RULES_AT, writeRules(writer, channel.rules) - at);

@@ -5,7 +5,7 @@
 import type { PlanWindow } from '../../../src/model/plan.ts';
 import {
   foldSample,
-  followSketch,
+  followForm,
   type Metrics,
   mergeMetrics,
   type StoredSample,
@@ -31,9 +31,9 @@ export class Count implements WindowState {
     this.plan = plan;
   }
 
-  follow(plan: PlanWindow): void {
+  follow(plan: PlanWindow, isScored: boolean): void {
     this.plan = plan;
-    followSketch(this.#panes, plan.sketch);
+    followForm(this.#panes, plan.sketch, isScored);
   }
 
   fold(sample: StoredSample, around: Surroundings): void {

@@ -6,7 +6,7 @@ import { OPEN_WINDOWS_MAX } from '../../../assembly/shared/abi.ts';
 import type { PlanWindow } from '../../../src/model/plan.ts';
 import {
   foldSample,
-  followSketch,
+  followForm,
   inOrder,
   keptCells,
   type Metrics,
@@ -44,9 +44,9 @@ export class Hopping implements WindowState {
     return this.#panes.some(({ dirty }) => dirty);
   }
 
-  follow(plan: PlanWindow): void {
+  follow(plan: PlanWindow, isScored: boolean): void {
     this.plan = plan;
-    followSketch(this.#panes, plan.sketch);
+    followForm(this.#panes, plan.sketch, isScored);
   }
 
   fold(sample: StoredSample, around: Surroundings): void {

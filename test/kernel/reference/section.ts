@@ -28,6 +28,11 @@ export interface Moment {
   nextFragment(): bigint;
 }
 
+/** Some metric is judged for being stuck. */
+export function standsIn(channel: PlanChannel): boolean {
+  return channel.metrics.some(({ stuckMs }) => stuckMs !== null);
+}
+
 export class Section {
   watermarkMs = Number.NEGATIVE_INFINITY;
   greatestEventMs = Number.NEGATIVE_INFINITY;
@@ -63,11 +68,11 @@ export class Section {
     const known = new Map(this.#windows.map((window) => [shapeOf(window.plan), window]));
     this.#windows = channel.windows.map((plan) => {
       const window = known.get(shapeOf(plan));
-      window?.follow(plan);
+      window?.follow(plan, channel.score !== 'none');
       return window ?? new KINDS[plan.kind](plan);
     });
     this.#tombstones = this.#tombstones.filter(({ window }) => this.#windows.includes(window));
-    for (const series of this.series.values()) series.follow(channel.score);
+    for (const series of this.series.values()) series.follow(channel.score, standsIn(channel));
   }
 
   fold(sample: StoredSample, moment: Moment): void {

@@ -17,7 +17,7 @@ const HOUR_MS = 3_600_000;
 export interface Latest {
   readonly value: Value;
   readonly eventMs: number;
-  /** Event time of the first current reading that brought this value. */
+  /** Event time of the first current reading that brought this value; its own if none is asked. */
   readonly sinceMs: number;
 }
 
@@ -44,13 +44,16 @@ export class Series {
     return this.latest !== null && Object.is(this.latest.value, value);
   }
 
-  report(value: Value, eventMs: number): void {
-    const sinceMs = this.isSame(value) ? this.latest!.sinceMs : eventMs;
+  report(value: Value, eventMs: number, stands: boolean): void {
+    const sinceMs = stands && this.isSame(value) ? this.latest!.sinceMs : eventMs;
     this.latest = { value, eventMs, sinceMs };
   }
 
-  /** What the plan no longer scores is forgotten. */
-  follow(kind: ScoreKind): void {
+  /** What the plan no longer scores, or judges for being stuck, is forgotten. */
+  follow(kind: ScoreKind, stands: boolean): void {
+    if (!stands && this.latest !== null) {
+      this.latest = { ...this.latest, sinceMs: this.latest.eventMs };
+    }
     if (kind === 'none') this.#statistics = NOTHING;
     if (kind !== 'seasonal') this.#hours = new Map();
   }

@@ -7,7 +7,7 @@ import { OPEN_WINDOWS_MAX } from '../../../assembly/shared/abi.ts';
 import type { PlanWindow } from '../../../src/model/plan.ts';
 import {
   foldSample,
-  followSketch,
+  followForm,
   inOrder,
   type Metrics,
   mergeMetrics,
@@ -47,9 +47,9 @@ export class Session implements WindowState {
     return this.#cells.some(({ dirty }) => dirty);
   }
 
-  follow(plan: PlanWindow): void {
+  follow(plan: PlanWindow, isScored: boolean): void {
     this.plan = plan;
-    followSketch(this.#cells, plan.sketch);
+    followForm(this.#cells, plan.sketch, isScored);
   }
 
   fold(sample: StoredSample, around: Surroundings): void {

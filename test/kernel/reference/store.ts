@@ -18,7 +18,7 @@ import { close, refuse, type Subject, type Trouble } from './letter.ts';
 import { missingSamples } from './quality.ts';
 import { expiresAt, type Row } from './row.ts';
 import { type JudgedReading, type JudgedSample, judgeSample } from './sample.ts';
-import type { Section } from './section.ts';
+import { type Section, standsIn } from './section.ts';
 import type { Value } from './validate.ts';
 
 interface Accepted extends Subject {
@@ -141,7 +141,7 @@ function takeCurrent(kernel: ReferenceKernel, accepted: Accepted, current: Curre
       kernel.emitAlert(device, channel, change);
     }
   }
-  series.report(value, eventMs);
+  series.report(value, eventMs, standsIn(channel));
   return score;
 }
 

@@ -3,7 +3,7 @@ import { OPEN_WINDOWS_MAX } from '../../../assembly/shared/abi.ts';
 import type { PlanWindow } from '../../../src/model/plan.ts';
 import {
   foldSample,
-  followSketch,
+  followForm,
   inOrder,
   keptCells,
   type Metrics,
@@ -41,9 +41,9 @@ export class Tumbling implements WindowState {
     return this.#cells.some(({ dirty }) => dirty);
   }
 
-  follow(plan: PlanWindow): void {
+  follow(plan: PlanWindow, isScored: boolean): void {
     this.plan = plan;
-    followSketch(this.#cells, plan.sketch);
+    followForm(this.#cells, plan.sketch, isScored);
   }
 
   fold(sample: StoredSample, around: Surroundings): void {

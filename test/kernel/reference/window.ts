@@ -51,8 +51,8 @@ export interface WindowState {
   readonly plan: PlanWindow;
   readonly unfired: boolean;
   readonly dirty: boolean;
-  /** The same window in a new plan: only its sketch may have changed. */
-  follow(plan: PlanWindow): void;
+  /** The same window in a new plan: only its sketch and scores may have changed. */
+  follow(plan: PlanWindow, isScored: boolean): void;
   fold(sample: StoredSample, around: Surroundings): void;
   /** The watermark was moved. */
   pass(around: Surroundings): void;
@@ -85,11 +85,16 @@ export function mergeMetrics(a: Metrics, b: Metrics): Metrics {
   return merged;
 }
 
-/** After a plan: a sketch that is gained begins empty, one that is lost is dropped. */
-export function followSketch(cells: Iterable<{ readonly metrics: Metrics }>, has: boolean): void {
+/** After a plan: what is gained, a sketch or scores, begins empty, what is lost is dropped. */
+export function followForm(
+  cells: Iterable<{ readonly metrics: Metrics }>,
+  isSketched: boolean,
+  isScored: boolean,
+): void {
   for (const { metrics } of cells) {
     for (const accumulator of metrics.values()) {
-      accumulator.bins = has ? (accumulator.bins ?? new Map()) : null;
+      accumulator.bins = isSketched ? (accumulator.bins ?? new Map()) : null;
+      if (!isScored) accumulator.score = 0;
     }
   }
 }

@@ -61,25 +61,25 @@ describe('The price of a plan', () => {
     return price('x: {}, y: {}') - price('x: {}');
   };
 
-  it('grows by 24 B a metric, and 96 B a metric and open window, 24 B a young one', () => {
-    assert.strictEqual(metricBytes('score: none, windows: []'), 24);
-    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 24 + 2 * (96 + 3 * 8));
+  it('grows by 16 B a metric, and 88 B a metric and open window, 16 B a young one', () => {
+    assert.strictEqual(metricBytes('score: none, windows: []'), 16);
+    assert.strictEqual(metricBytes('score: none, windows: [1m, 5m]'), 16 + 2 * (88 + 2 * 8));
   });
 
   it('grows by 24 B a scored series, and 2,016 B more with hours of the week', () => {
-    assert.strictEqual(metricBytes('score: ewma, windows: []'), 24 + 24);
-    assert.strictEqual(metricBytes('score: seasonal, windows: []'), 24 + 24 + 2016);
+    assert.strictEqual(metricBytes('score: ewma, windows: []'), 16 + 24);
+    assert.strictEqual(metricBytes('score: seasonal, windows: []'), 16 + 24 + 2016);
   });
 
   it('counts panes of windows that overlap, and sketches', () => {
     const hopping = 'score: none, windows: [{ length: 10m, every: 1m }]';
-    assert.strictEqual(metricBytes(hopping), 24 + 11 * 96);
+    assert.strictEqual(metricBytes(hopping), 16 + 11 * 88);
     const count = 'score: none, windows: [{ count: 100, every: 10 }]';
-    assert.strictEqual(metricBytes(count), 24 + 10 * (96 + KERNEL_LAYOUT.spanBytes));
+    assert.strictEqual(metricBytes(count), 16 + 10 * (88 + KERNEL_LAYOUT.spanBytes));
     const { binBytes, sketchBytes } = KERNEL_LAYOUT;
     assert.strictEqual(
       metricBytes('score: none, windows: [1h]'),
-      24 + 1.5 * (96 + sketchBytes + 64 * binBytes),
+      16 + 1.5 * (88 + sketchBytes + 64 * binBytes),
     );
   });
 
@@ -122,7 +122,7 @@ kernel: { memory: 32MiB }`);
   it('is at most 256 B a series beside open windows and sketches, for the truck fleet', () => {
     const { config } = loadConfig({ file: exampleFile('trucks') });
     const price = pricePlan(compilePlan(config, null), config.kernel.memoryBytes);
-    const windows = 10 * 2 * 1.5 * 96;
+    const windows = 10 * 2 * 1.5 * 88;
     const sketches = price.channels.reduce((sum, channel) => sum + channel.sketchBytes, 0);
     assert.isBelow((price.bytesPerDevice - (windows + sketches) * 1.125) / 10, 256);
     assert.strictEqual(price.devicesPerPartition, config.devices.max, 'the demo fits its memory');
