@@ -9,7 +9,8 @@ import { ChunkWriter, type LogMessage } from '../../src/wire/chunk.ts';
 import { logSubject } from '../../src/wire/subject.ts';
 import { type Format, LOG, PARTITION, type Shape } from './shape.ts';
 
-const START_MS = Date.UTC(2026, 0, 1);
+/** Half a minute before an hour ends: the longest case closes it, as it closes a minute. */
+const START_MS = Date.UTC(2026, 0, 1) - 30_000;
 const BATCH_RECORDS = 100;
 const BATCH_BYTES_MAX = 65_536;
 const TICK_MS = 1000;

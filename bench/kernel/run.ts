@@ -50,7 +50,7 @@ export const CASES: readonly KernelCase[] = [
   caseOf('point-json-1k', 'point', K),
   caseOf('point-protobuf-1k', 'point', K),
   { ...caseOf('series-protobuf-1k', 'series', K), subjects: ['millrace'] },
-  // Long enough for every device to close a minute.
+  // Long enough for every device to close a minute and an hour.
   {
     ...caseOf('series-protobuf-1m', 'series', M),
     subjects: ['millrace'],
