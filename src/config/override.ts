@@ -4,9 +4,10 @@
  * every file. In: variables. Out: the value laid over the files', the variable behind an option,
  * warnings.
  */
+
+import { nearest } from '../base/spelling.ts';
 import type { ConfigPath } from '../model/config.ts';
 import { CONFIG_SCHEMA } from './schema/schema.ts';
-import { nearest } from './spelling.ts';
 
 const PREFIX = 'MILLRACE_';
 

@@ -2,9 +2,10 @@
  * Relations of a channel's rules and alerts: their metrics are the channel's and have an order. In:
  * the raw shape, the channel. Out: problems; see relation.ts.
  */
+
+import { nearest } from '../../base/spelling.ts';
 import type { ConfigPath, ConfigProblem } from '../../model/config.ts';
 import { ALERTS_PER_CHANNEL_MAX, RULES_PER_CHANNEL_MAX } from '../../model/limit.ts';
-import { nearest } from '../spelling.ts';
 import type { Subject } from './relation.ts';
 
 export function conditionProblems(subject: Subject): ConfigProblem[] {

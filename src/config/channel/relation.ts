@@ -4,11 +4,11 @@
  */
 
 import { formatDuration } from '../../base/quantity.ts';
+import { nearest } from '../../base/spelling.ts';
 import type { ChannelConfig, Config, ConfigPath, ConfigProblem } from '../../model/config.ts';
 import { METRICS_PER_CHANNEL_MAX } from '../../model/limit.ts';
 import { RESERVED_METRIC_NAMES } from '../../model/table.ts';
 import type { RawChannel, RawConfig } from '../schema/schema.ts';
-import { nearest } from '../spelling.ts';
 import { conditionProblems } from './condition.ts';
 import { placeProblems } from './place.ts';
 import { readWindows, retentionKeyOf } from './window.ts';

@@ -6,8 +6,8 @@
 import { Ajv, type AnySchemaObject, type ErrorObject } from 'ajv';
 import { assert } from '../../base/assert.ts';
 import { formatDuration, formatSize, parseDuration, parseSize } from '../../base/quantity.ts';
+import { nearest } from '../../base/spelling.ts';
 import type { ConfigPath, ConfigProblem } from '../../model/config.ts';
-import { nearest } from '../spelling.ts';
 import { CONFIG_SCHEMA, type RawConfig } from './schema.ts';
 
 export interface Shape {

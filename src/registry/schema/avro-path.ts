@@ -4,7 +4,7 @@
  * through records (by field), maps (by key) and unions of null and one other.
  */
 import avro, { type Type, type types } from 'avsc';
-import { nameHint } from './nearest-name.ts';
+import { nameHint } from './name-hint.ts';
 
 /** Logical types that say something about times, and decimal; all else is what it lies in. */
 export class Named extends avro.types.LogicalType {}

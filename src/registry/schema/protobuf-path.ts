@@ -8,7 +8,7 @@
 import protobuf from 'protobufjs';
 import { ELEMENTS_MAX, JSON_DEPTH_MAX } from '../../model/limit.ts';
 import type { TimeFormat, ValueKind } from '../../model/plan.ts';
-import { nameHint } from './nearest-name.ts';
+import { nameHint } from './name-hint.ts';
 import { ProtobufPruning } from './protobuf-pruning.ts';
 import type { SchemaUse } from './schema-use.ts';
 

@@ -5,7 +5,7 @@
  */
 import protobuf from 'protobufjs';
 import type { ProtobufSchema } from '../../model/plan-schema.ts';
-import { nameHint } from './nearest-name.ts';
+import { nameHint } from './name-hint.ts';
 import { PathWalk } from './protobuf-path.ts';
 import type { SchemaProblem, SchemaUse, SchemaVerdict } from './schema-use.ts';
 
