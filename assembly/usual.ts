@@ -116,8 +116,6 @@ function countUsual(record: Record, sample: Sample, device: Device, section: Sec
   const channel = record.channel;
   const event = sample.eventTimeMs;
   const quality = qualityOf(device);
-  record.suspects = 0;
-  record.ruleSuspects = 0;
   countTime(quality, OK, turnOf().stampMs - event, channelTimelyMs(channel));
   countReadings(quality, record, sample);
   countStoredSample(quality, section, channel, sample, event);
