@@ -3,24 +3,33 @@
  * without, a table with ratios to the peer and the bytes of state.
  */
 import { spawnSync } from 'node:child_process';
-import { Command } from 'commander';
-import { CASES, type KernelCase, type KernelResult, runKernelCase, small } from './run.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import {
+  CASES,
+  type KernelCase,
+  type KernelResult,
+  runKernelCase,
+  SUBJECTS,
+  small,
+} from './run.ts';
 
 interface Options {
   readonly json?: boolean;
   readonly small?: boolean;
-  readonly case?: string;
-  readonly subject?: string;
+  readonly case?: readonly string[];
+  readonly subject?: readonly string[];
   readonly events?: string;
 }
+
+const NAMES = CASES.map(({ name }) => name);
 
 export function kernelCommand(): Command {
   return new Command('kernel')
     .description('W2: one core, validation, dedup, windows, Native output to nowhere; with peers')
     .option('--json', 'one JSON line per measurement')
     .option('--small', 'a size that fits into a test run')
-    .option('--case <names>', 'only these cases, separated by commas')
-    .option('--subject <names>', 'only these subjects')
+    .option('--case <names>', 'only these cases, separated by commas', namesAmong(NAMES))
+    .option('--subject <names>', 'only these subjects', namesAmong(SUBJECTS))
     .option('--events <count>', 'events measured per case')
     .action((options: Options) => {
       collectInPlace();
@@ -42,9 +51,18 @@ function collectInPlace(): void {
   process.exit(spawnSync(execPath, options, { stdio: 'inherit' }).status ?? 1);
 }
 
+/** Takes names that there are; any other would measure nothing, or something else. */
+function namesAmong(known: readonly string[]): (written: string) => string[] {
+  return (written) => {
+    const names = written.split(',');
+    const strange = names.find((name) => !known.includes(name));
+    if (strange === undefined) return names;
+    throw new InvalidArgumentError(`'${strange}' is not among ${known.join(', ')}.`);
+  };
+}
+
 function casesOf(options: Options): KernelCase[] {
-  const names = options.case?.split(',');
-  const subjects = options.subject?.split(',');
+  const { case: names, subject: subjects } = options;
   return CASES.filter(({ name }) => names === undefined || names.includes(name))
     .map((given) => (options.small ? small(given) : given))
     .map((given) => ({

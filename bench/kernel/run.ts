@@ -6,7 +6,7 @@
 import type { KernelBuild } from '../../src/kernel/binary.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { commit, type Measurement } from '../measurement.ts';
-import { Peer } from '../peer/peer.ts';
+import { PEERS, Peer } from '../peer/peer.ts';
 import { Corpus } from './corpus.ts';
 import { Millrace } from './millrace.ts';
 import { type Format, planFor, SHAPES, type ShapeName } from './shape.ts';
@@ -30,6 +30,7 @@ const BUILDS: Readonly<Record<string, KernelBuild>> = {
   millrace: 'simd',
   'millrace-scalar': 'scalar',
 };
+export const SUBJECTS: readonly string[] = [...Object.keys(BUILDS), ...PEERS];
 const MIB = 1024 * 1024;
 const K = 1000;
 const M = K * K;
@@ -133,7 +134,7 @@ const MEMORY_BYTES_MAX = 4096 * MIB - 65_536;
 
 function subjectOf(name: string, plan: Plan, given: KernelCase): Subject {
   const build = BUILDS[name];
-  if (build === undefined) return new Peer(name as 'naive' | 'protobufjs', plan);
+  if (build === undefined) return new Peer(name as (typeof PEERS)[number], plan);
   const wanted = given.memoryBytes ?? MEMORY_BYTES + given.devices * MEMORY_BYTES_PER_DEVICE;
   return new Millrace({ name, build, plan, memoryBytes: Math.min(wanted, MEMORY_BYTES_MAX) });
 }

@@ -1,7 +1,8 @@
 /**
  * Peers of the kernel bench: the record batch read by protobufjs' reader, the payload by
  * `JSON.parse` (naive) or by the code that protobufjs generates from proto/telemetry.proto, then
- * the fold over Maps. In: messages as a client delivers them (that cost is left out).
+ * the fold over Maps. In: messages as a client delivers them (that cost is left out). Out: rows as
+ * objects; with `…-rows` as the bytes that a client would send of them, as the kernel's are blocks.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,19 +20,26 @@ const fromText = new TextDecoder();
 
 type Apply = (record: PeerRecord, logTimeMs: number) => void;
 
+export const PEERS = ['naive', 'protobufjs', 'naive-rows', 'protobufjs-rows'] as const;
+
 export class Peer implements Subject {
   readonly name: string;
+  /** Of the rows of the message before: kept, so that nobody finds them useless. */
+  bytes: Uint8Array = new Uint8Array();
   readonly result = new ResultHash();
   readonly #fold: MapFold;
   readonly #apply: Apply;
   readonly #metrics: readonly string[];
+  readonly #makesBytes: boolean;
 
-  constructor(name: 'naive' | 'protobufjs', plan: Plan) {
+  constructor(name: (typeof PEERS)[number], plan: Plan) {
     this.name = name;
+    this.#makesBytes = name.endsWith('-rows');
     this.#fold = new MapFold(plan);
     this.#metrics = plan.channels[0]!.metrics.map((metric) => metric.name);
-    this.#apply =
-      name === 'naive' ? jsonApplier(this.#fold, this.#metrics) : protobufApplier(this.#fold);
+    this.#apply = name.startsWith('naive')
+      ? jsonApplier(this.#fold, this.#metrics)
+      : protobufApplier(this.#fold);
   }
 
   run(group: Group, watch: Watch): void {
@@ -54,9 +62,17 @@ export class Peer implements Subject {
 
   #message({ payload, logTimeNs }: LogMessage): void {
     const logTimeMs = Number(logTimeNs / NANOSECONDS);
+    const fold = this.#fold;
+    const before = fold.windows.length;
     for (const record of readBatch(payload)) this.#apply(record, logTimeMs);
-    this.#fold.rows = [];
+    if (this.#makesBytes) this.bytes = asJsonLines([...fold.rows, ...fold.windows.slice(before)]);
+    fold.rows = [];
   }
+}
+
+/** JSONEachRow, as ClickHouse's client makes it of objects. */
+function asJsonLines(rows: readonly object[]): Uint8Array {
+  return Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n'));
 }
 
 function jsonApplier(fold: MapFold, names: readonly string[]): Apply {

@@ -16,8 +16,9 @@ const KEYS = [
   ...['eventsPerSecond', 'resultHash', 'commit'],
 ];
 
-async function run(workload: string): Promise<Line[]> {
-  const args = [...(isSource ? ['--import', 'tsx'] : []), bench, workload, '--small', '--json'];
+async function run(workload: string, ...more: string[]): Promise<Line[]> {
+  const flags = ['--small', '--json', ...more];
+  const args = [...(isSource ? ['--import', 'tsx'] : []), bench, workload, ...flags];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return stdout
     .trim()
@@ -63,6 +64,24 @@ describe('the kernel bench', function () {
     for (const [name, found] of hashes) expect(found.size, String(name)).to.equal(1);
     const subjects = new Set(lines.map((line) => line['subject']));
     expect([...subjects]).to.have.members(['millrace', 'millrace-scalar', 'naive', 'protobufjs']);
+  });
+});
+
+describe('the kernel bench with peers that serialise', function () {
+  this.timeout(120_000);
+
+  it('prints the same windows for rows as bytes', async () => {
+    const only = ['--case', 'point-json', '--subject', 'millrace,naive,naive-rows'];
+    const lines = await run('kernel', ...only);
+    expect(lines.map((line) => line['subject'])).to.deep.equal(['millrace', 'naive', 'naive-rows']);
+    expect(new Set(lines.map((line) => line['resultHash'])).size).to.equal(1);
+  });
+
+  it('refuses names that there are not, and says which there are', async () => {
+    for (const option of ['--case', '--subject']) {
+      const failed = await run('kernel', option, 'nobody').catch((error: unknown) => error);
+      expect(String(failed)).to.match(/'nobody' is not among (point-json|millrace), /);
+    }
   });
 });
 
