@@ -6,8 +6,8 @@
  */
 import {
   channelAlertCount, channelId, channelMetricCount, channelScore, channelStands,
-  channelWindowCount, windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs, windowSamples,
-  windowSketches,
+  channelWindowCount, windowEveryMs, windowEverySamples, windowGapMs, windowKind, windowLengthMs,
+  windowSamples, windowSketches,
 } from '../channel';
 import { channelsOf, deviceOf, insertBytes, reserveBytes } from '../device';
 import { NONE, rouse, slotAt } from '../memory';

@@ -1,3 +1,4 @@
+/** What a message says about a name that there is not. */
 import { nearest } from '../../base/spelling.ts';
 
 /** The end of a sentence: 'did you mean …?', or the names that there are. */
