@@ -87,6 +87,7 @@ const STEADY: readonly (readonly [string, Partial<PlanChannel>, Partial<Plan>])[
   ['out of order within two seconds', { outOfOrderMs: 2000, latenessMs: 15_000 }, {}],
   ['with little lateness', { windows: [MINUTE_WINDOW], latenessMs: 1000 }, {}],
   ['with scores', { score: 'ewma' }, {}],
+  ['with scores in windows of two samples', { score: 'ewma', windows: [windowOf('2s', 2000)] }, {}],
   ['with alerts', { alerts: [ALERT] }, {}],
   ['with quality', { timelyMs: 10 }, { quality: true }],
   ['with sketches', { windows: WINDOWS.map((window) => ({ ...window, sketch: true })) }, {}],
@@ -101,6 +102,7 @@ function streamOf(channel: Partial<PlanChannel>, given: Partial<Plan>): SteadySt
   stream
     .send(95)
     .repeat()
+    .send(5, 1, 1000)
     .send(1, 1, -8 * SECOND_MS)
     .send(3);
   stream
