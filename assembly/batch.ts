@@ -4,8 +4,9 @@
  * same for those that follow, and cannot fail. Fields in the usual order with lengths of one byte
  * are read without a loop; anything else by `readFields`.
  */
-import { KEY_BOOT, KEY_NONE } from './decoded';
+import { KEY_BOOT } from './decoded';
 import { setEventId } from './entry';
+import { nameRecord } from './identity';
 import { clearRecord } from './record';
 import { KEY_INVALID, RECORDS_SLICE, Record, Turn, recordAt, turnOf } from './work';
 
@@ -79,8 +80,11 @@ function readSlice(turn: Turn): bool {
 
 /** Reads one field of the batch: a record into `place`; the address behind it, 0 if malformed. */
 function readRecord(turn: Turn, at: usize, end: usize, place: u32): usize {
-  if (end - at >= 2 && load<u8>(at) == TAG_RECORDS) {
-    at = readVarint(at + 1, end);
+  const head = load<u32>(at);
+  const isUsual = (head & 0xff) == TAG_RECORDS && isShortLength(head);
+  if (isUsual && end - at >= 4) {
+    at += 2 + longLength(head);
+    turn.varint = lengthOf(head);
   } else {
     at = readVarint(at, end);
     if (at == 0) return 0;
@@ -91,76 +95,75 @@ function readRecord(turn: Turn, at: usize, end: usize, place: u32): usize {
     if (field != RECORDS) return readValue(at, end, wire);
     if (wire != WIRE_BYTES) return 0;
     at = readVarint(at, end);
+    if (at == 0) return 0;
   }
-  if (at == 0 || turn.varint > <u64>(end - at)) return 0;
+  if (turn.varint > <u64>(end - at)) return 0;
   const stop = at + <usize>turn.varint;
   if (!readUsual(at, stop, recordAt(place))) return 0;
   turn.sliceCount++;
   return stop;
 }
 
-/** Behind a field of one tag and a length of one byte from 1 on; 0 when it is not there. */
+// A tag of one byte and a length of one or two, as the four bytes they begin.
+@inline function longLength(head: u32): u32 { return (head >> 15) & 1; }
+@inline function isShortLength(head: u32): bool { return (head & 0x808000) != 0x808000; }
 @inline
-function behind(at: usize, end: usize, tag: u32): usize {
-  if (at + 2 >= end || load<u8>(at) != tag) return 0;
-  const bytes = <u32>load<u8>(at, 1);
-  const next = at + 2 + bytes;
-  return bytes - 1 < 127 && next <= end ? next : 0;
+function lengthOf(head: u32): u32 {
+  const low = (head >> 8) & 0x7f;
+  return longLength(head) == 0 ? low : low | ((head >> 9) & 0x3f80);
 }
 
-/** The ids, received-at and payload as writers put them, then whatever follows. */
+/** An id's tag and a length below 128: no bit is set when it is there. */
+@inline
+function unlikeId(head: u32, tag: u32): u32 { return (head & 0x80ff) ^ tag; }
+
+/**
+ * The ids, received-at and payload as writers put them, then whatever follows. The ids are looked
+ * at without a bound, which a record of other bytes may pass by half a kilobyte: chunks do not lie
+ * at the end of the memory.
+ */
 @inline
 function readUsual(at: usize, end: usize, record: Record): bool {
   clearRecord(record);
+  const tenant = <u32>load<u16>(at);
+  const siteAt = at + 2 + (tenant >> 8);
+  const site = <u32>load<u16>(siteAt);
+  const deviceAt = siteAt + 2 + (site >> 8);
+  const device = <u32>load<u16>(deviceAt);
+  const channelAt = deviceAt + 2 + (device >> 8);
+  const channel = <u32>load<u16>(channelAt);
+  const next = channelAt + 2 + (channel >> 8);
+  const unlike = unlikeId(tenant, TAG_TENANT) | unlikeId(site, TAG_SITE) |
+    unlikeId(device, TAG_DEVICE) | unlikeId(channel, TAG_CHANNEL);
+  record.received = 0;
   record.payloadAt = at;
   record.payloadBytes = 0;
-  record.received = 0;
-  record.keyKind = KEY_NONE;
-  record.bootId = 0;
-  record.sequence = 0;
-  record.kindAt = at;
-  record.kindBytes = 0;
-  const siteAt = behind(at, end, TAG_TENANT);
-  if (siteAt == 0) return readFields(at, end, record, 0);
-  const deviceAt = behind(siteAt, end, TAG_SITE);
-  if (deviceAt == 0) return readFields(at, end, record, 0);
-  const channelAt = behind(deviceAt, end, TAG_DEVICE);
-  if (channelAt == 0) return readFields(at, end, record, 0);
-  const next = behind(channelAt, end, TAG_CHANNEL);
-  if (next == 0) return readFields(at, end, record, 0);
-  record.tenantAt = at + 2;
-  record.tenantBytes = <u32>(siteAt - at - 2);
-  record.siteAt = siteAt + 2;
-  record.siteBytes = <u32>(deviceAt - siteAt - 2);
-  record.deviceAt = deviceAt + 2;
-  record.deviceBytes = <u32>(channelAt - deviceAt - 2);
+  const isNamed = nameRecord(
+    record, at + 2, tenant >> 8, siteAt + 2, site >> 8, deviceAt + 2, device >> 8,
+  );
+  if (unlike != 0 || !isNamed || channel < 0x100 || next > end) {
+    record.named = 0;
+    return readFields(at, at, end, record);
+  }
   record.channelAt = channelAt + 2;
-  record.channelBytes = <u32>(next - channelAt - 2);
+  record.channelBytes = channel >> 8;
+  const start = at;
   at = next;
   if (end - at > 9 && load<u8>(at) == TAG_RECEIVED_AT) {
     record.received = load<i64>(at, 1);
     at += 9;
   }
-  const last = behind(at, end, TAG_PAYLOAD);
-  if (last != 0) {
-    record.payloadAt = at + 2;
-    record.payloadBytes = <u32>(last - at - 2);
-    at = last;
-  } else at = behindLong(at, end, record);
-  return readUsualKey(at, end, record) || readFields(at, end, record, NAMED);
-}
-
-/** Behind a payload whose length takes two bytes; `at` when none is there. */
-@inline
-function behindLong(at: usize, end: usize, record: Record): usize {
-  if (end - at < 3 || load<u8>(at) != TAG_PAYLOAD) return at;
-  const low = <u32>load<u8>(at, 1);
-  const high = <u32>load<u8>(at, 2);
-  const bytes = (low & 127) | (high << 7);
-  if (low < 128 || high >= 128 || <usize>bytes > end - at - 3) return at;
-  record.payloadAt = at + 3;
-  record.payloadBytes = bytes;
-  return at + 3 + bytes;
+  const head = load<u32>(at);
+  if (end - at > 3 && (head & 0xff) == TAG_PAYLOAD && isShortLength(head)) {
+    const payloadAt = at + 2 + longLength(head);
+    const bytes = lengthOf(head);
+    if (<usize>bytes <= end - payloadAt) {
+      record.payloadAt = payloadAt;
+      record.payloadBytes = bytes;
+      at = payloadAt + bytes;
+    }
+  }
+  return readUsualKey(at, end, record) || readFields(start, at, end, record);
 }
 
 /** Nothing more, or boot and sequence; false when it is something else. */
@@ -185,11 +188,19 @@ function clampReceived(record: Record): void {
   if (<u64>record.received > <u64>stamp) record.received = stamp;
 }
 
-/** The fields from `at` on, in any order; `named`: ids that are there already. */
-function readFields(at: usize, end: usize, record: Record, named: u32): bool {
+/** The fields from `at` on, in any order. Behind the record's `start` its ids are there already. */
+function readFields(start: usize, at: usize, end: usize, record: Record): bool {
   const turn = turnOf();
+  const isRest = at != start;
+  let named: u32 = isRest ? NAMED : 0;
   let hasBoot = false;
   let hasId = false;
+  let tenantAt: usize = 0;
+  let tenantBytes: u32 = 0;
+  let siteAt: usize = 0;
+  let siteBytes: u32 = 0;
+  let deviceAt: usize = 0;
+  let deviceBytes: u32 = 0;
   while (at < end) {
     at = readVarint(at, end);
     if (at == 0) return false;
@@ -199,21 +210,23 @@ function readFields(at: usize, end: usize, record: Record, named: u32): bool {
     const wire = <u32>tag & 7;
     const wanted = wireOf(<u32>field);
     if (wanted >= 0 && <u32>wanted != wire) return false;
+    // An id again, and the last one counts: from the beginning.
+    if (isRest && field <= DEVICE) return readFields(start, start, end, record);
     at = readValue(at, end, wire);
     if (at == 0) return false;
     const bytes = <u32>turn.varint;
-    const start = at - bytes;
+    const value = at - bytes;
     switch (<u32>field) {
-      case TENANT: record.tenantAt = start; record.tenantBytes = bytes; break;
-      case SITE: record.siteAt = start; record.siteBytes = bytes; break;
-      case DEVICE: record.deviceAt = start; record.deviceBytes = bytes; break;
-      case CHANNEL: record.channelAt = start; record.channelBytes = bytes; break;
+      case TENANT: tenantAt = value; tenantBytes = bytes; break;
+      case SITE: siteAt = value; siteBytes = bytes; break;
+      case DEVICE: deviceAt = value; deviceBytes = bytes; break;
+      case CHANNEL: record.channelAt = value; record.channelBytes = bytes; break;
       case RECEIVED_AT: record.received = load<i64>(at - 8); break;
-      case PAYLOAD: record.payloadAt = start; record.payloadBytes = bytes; break;
-      case EVENT_ID: hasId = true; setEventId(record, start, bytes); break;
+      case PAYLOAD: record.payloadAt = value; record.payloadBytes = bytes; break;
+      case EVENT_ID: hasId = true; setEventId(record, value, bytes); break;
       case BOOT_ID: hasBoot = true; record.bootId = load<u64>(at - 8); break;
       case SEQUENCE: hasBoot = true; record.sequence = turn.varint; break;
-      case KIND: record.kindAt = start; record.kindBytes = bytes; break;
+      case KIND: record.kindAt = value; record.kindBytes = bytes; break;
     }
     if (field > CHANNEL) continue;
     const bit = <u32>1 << <u32>field;
@@ -221,7 +234,11 @@ function readFields(at: usize, end: usize, record: Record, named: u32): bool {
   }
   clampReceived(record);
   if (!hasId && hasBoot) record.keyKind = record.sequence == 0 ? KEY_INVALID : KEY_BOOT;
-  return named == NAMED;
+  if (named != NAMED) return false;
+  if (!isRest) {
+    nameRecord(record, tenantAt, tenantBytes, siteAt, siteBytes, deviceAt, deviceBytes);
+  }
+  return true;
 }
 
 // --- wire ---------------------------------------------------------------------------------------

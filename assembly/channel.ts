@@ -66,6 +66,11 @@ export function channelRequired(channel: usize): u64 {
 export function channelActive(channel: usize): u64 {
   return load<u64>(channel, P.CHANNEL_ACTIVE_AT);
 }
+/** The same of those whose kind is number. */
+@inline
+export function channelNumbers(channel: usize): u64 {
+  return load<u64>(channel, P.CHANNEL_NUMBERS_AT);
+}
 @inline
 export function channelOutOfOrderMs(channel: usize): i64 {
   return load<i64>(channel, P.CHANNEL_OUT_OF_ORDER_AT);

@@ -18,6 +18,7 @@ import {
 import {
   EVENT_ID_INVALID, LIMIT_EXCEEDED, METRIC_UNKNOWN, OK, REQUIRED_MISSING, TIME_MALFORMED,
 } from './shared/status';
+import { zeroBlock } from './text';
 
 export const ORDINAL_NONE: u32 = 0xffffffff;
 
@@ -38,29 +39,34 @@ export class Decoding {
   /** Where the format's own bytes begin, behind a prefix; offsets count from `payload`. */
   start: usize;
   end: usize;
-  out: usize;
   channel: usize;
   /** Address where the payload stopped making sense. */
   trouble: usize;
-  /** JSON: where the first container too deep begins; 0 = none. */
-  deepAt: usize;
+  zero: u32;
   /** Last varint read. */
   varint: u64;
+  // From here to `recordTimeAt`: clear when a record is begun (clearDecoding).
   /** Metrics of the sample being filled: a bit per ordinal. */
   seen: u64;
   /** Readings of declared metrics in all samples. */
   declared: u32;
-  /** The string just scanned has escapes. */
-  escaped: u32;
-  /** The string just unescaped has half of a surrogate pair. */
-  lone: u32;
+  /** JSON: where the first container too deep begins; 0 = none. */
+  deepAt: usize;
   /** JSON: where it first says what its format forbids, though it is JSON; 0 = nowhere. */
   wrongAt: usize;
   /** Bytes of texts kept in scratch. */
   textUsed: u32;
-  /** Avro: its program; the open sample, 0 = none; where the block must end, 0 = anywhere. */
-  program: usize;
+  /** Avro: the open sample, 0 = none. */
   sample: usize;
+  /** Where the record's time, for all its samples, is said; 0 = nowhere. */
+  recordTimeAt: usize;
+  recordTimeMs: i64;
+  /** The string just scanned has escapes. */
+  escaped: u32;
+  /** The string just unescaped has half of a surrogate pair. */
+  lone: u32;
+  /** Avro: its program, and where the block must end, 0 = anywhere. */
+  program: usize;
   blockEnd: usize;
   /** CBOR: of the head just read; the string and the SenML label last read. */
   major: u32;
@@ -68,33 +74,43 @@ export class Decoding {
   stringAt: usize;
   stringBytes: u32;
   field: u32;
-  /** The record's time, for all its samples, and where it is said; 0 = nowhere. */
-  recordTimeAt: usize;
-  recordTimeMs: i64;
   situation: Situation;
+}
+
+/** Clears what a record's decoding begins without. */
+@inline
+export function clearDecoding(d: Decoding): void {
+  const at = changetype<usize>(d);
+  zeroBlock(at + offsetof<Decoding>('seen'));
+  zeroBlock(at + offsetof<Decoding>('wrongAt'));
 }
 
 @inline
 export function decodingAt(out: usize): Decoding {
   return changetype<Decoding>(out + DECODED_SCRATCH_AT);
 }
+/** Where its record goes. */
+@inline
+export function outOf(d: Decoding): usize {
+  return changetype<usize>(d) - DECODED_SCRATCH_AT;
+}
 @inline
 export function numeralOf(d: Decoding): Numeral {
-  return changetype<Numeral>(d.out + NUMERAL_AT);
+  return changetype<Numeral>(outOf(d) + NUMERAL_AT);
 }
 @inline
 export function idBuffer(d: Decoding): usize {
-  return d.out + ID_AT;
+  return outOf(d) + ID_AT;
 }
 /** Bits of members seen: MEMBERS_MAX of them. */
 @inline
 export function seenMembers(d: Decoding): usize {
-  return d.out + SEEN_AT;
+  return outOf(d) + SEEN_AT;
 }
 /** A bit per level of nesting, for a payload of brackets alone; LEVEL_BYTES of them. */
 @inline
 export function levelBits(d: Decoding): usize {
-  return d.out + LEVELS_AT;
+  return outOf(d) + LEVELS_AT;
 }
 /**
  * Where the next text without its escapes goes, behind those kept: they are cut from one payload,
@@ -102,7 +118,7 @@ export function levelBits(d: Decoding): usize {
  */
 @inline
 export function textBuffer(d: Decoding): usize {
-  return d.out + TEXT_AT + d.textUsed;
+  return outOf(d) + TEXT_AT + d.textUsed;
 }
 /** The text in textBuffer stays until the record is done. */
 @inline
@@ -111,11 +127,11 @@ export function keepText(d: Decoding, bytes: u32): void {
 }
 @inline
 export function packScratch(d: Decoding): usize {
-  return d.out + PACK_AT;
+  return outOf(d) + PACK_AT;
 }
 @inline
 export function exactScratch(d: Decoding): usize {
-  return d.out + EXACT_AT;
+  return outOf(d) + EXACT_AT;
 }
 
 /** The payload cannot be read at `at`: gives 0 for the reader to hand on. */
@@ -133,7 +149,7 @@ export function wrong(d: Decoding, at: usize): void {
 
 /** Notes a status of the record; the lowest number wins. */
 export function refuse(d: Decoding, status: i32, at: usize): void {
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   if (decoded.status != OK && decoded.status <= status) return;
   decoded.status = status;
   decoded.offset = <u32>(at - d.payload);
@@ -143,13 +159,13 @@ export function refuse(d: Decoding, status: i32, at: usize): void {
 /** Begins a sample. Beyond the limit the last place is used again: the record is refused. */
 @inline
 export function openSample(d: Decoding, at: usize): Sample {
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   let index = decoded.sampleCount++;
   if (index >= <u32>SAMPLES_PER_RECORD_MAX) {
     refuse(d, LIMIT_EXCEEDED, d.payload);
     index = SAMPLES_PER_RECORD_MAX - 1;
   }
-  const sample = sampleAt(d.out, index);
+  const sample = sampleAt(outOf(d), index);
   sample.eventTimeMs = 0;
   sample.timeKind = TIME_ABSENT;
   sample.status = OK;
@@ -165,7 +181,7 @@ export function openSample(d: Decoding, at: usize): Sample {
 
 @inline
 export function closeSample(d: Decoding, sample: Sample): void {
-  sample.readingCount = decodedAt(d.out).readingCount - sample.readingFirst;
+  sample.readingCount = decodedAt(outOf(d)).readingCount - sample.readingFirst;
   const missing = channelRequired(d.channel) & ~d.seen;
   if (missing != 0 && sample.status == OK) {
     sample.status = REQUIRED_MISSING;
@@ -187,9 +203,9 @@ export function setTime(sample: Sample, timeMs: i64): void {
 /** Gives every sample the record's time, if the record says one. */
 export function spreadTime(d: Decoding): void {
   if (d.recordTimeAt == 0) return;
-  const count = min<u32>(decodedAt(d.out).sampleCount, SAMPLES_PER_RECORD_MAX);
+  const count = min<u32>(decodedAt(outOf(d)).sampleCount, SAMPLES_PER_RECORD_MAX);
   for (let i: u32 = 0; i < count; i++) {
-    const sample = sampleAt(d.out, i);
+    const sample = sampleAt(outOf(d), i);
     sample.timeOffset = <u32>(d.recordTimeAt - d.payload);
     setTime(sample, d.recordTimeMs);
     // What is wrong with the time goes before what is missing.
@@ -210,13 +226,13 @@ export function markSeen(d: Decoding, ordinal: u32): bool {
 /** The next place for a reading; beyond the limit the last one again. */
 @inline
 export function nextReading(d: Decoding, at: usize): Reading {
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   let index = decoded.readingCount++;
   if (index >= <u32>READINGS_PER_RECORD_MAX) {
     refuse(d, LIMIT_EXCEEDED, d.payload);
     index = READINGS_PER_RECORD_MAX - 1;
   }
-  const reading = readingAt(d.out, index);
+  const reading = readingAt(outOf(d), index);
   reading.offset = <u32>(at - d.payload);
   return reading;
 }
@@ -235,7 +251,7 @@ export function setEventId(d: Decoding, idAt: usize, bytes: u32): void {
     refuse(d, EVENT_ID_INVALID, d.payload);
     return;
   }
-  const decoded: Decoded = decodedAt(d.out);
+  const decoded: Decoded = decodedAt(outOf(d));
   decoded.keyKind = KEY_EVENT_ID;
   decoded.idAt = idAt;
   decoded.idBytes = bytes;

@@ -79,6 +79,8 @@ export class Reading {
   bits: u64;
 }
 
+export const READING_BYTES: usize = offsetof<Reading>();
+
 /** What a decoder may know besides the payload. All zero: nothing. */
 @unmanaged
 export class Situation {
@@ -99,7 +101,8 @@ export class Situation {
 // `out` must be aligned to 8. Nothing outside [out, out + DECODED_BYTES) is written.
 export const DECODED_SAMPLES_AT: usize = 64;
 export const DECODED_READINGS_AT: usize = DECODED_SAMPLES_AT + <usize>SAMPLES_PER_RECORD_MAX * 48;
-export const DECODED_SCRATCH_AT: usize = DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * 24;
+export const DECODED_SCRATCH_AT: usize =
+  DECODED_READINGS_AT + <usize>READINGS_PER_RECORD_MAX * READING_BYTES;
 /** Room for a payload as text, for digits of as many texts as there are readings, for aliases. */
 export const DECODED_SCRATCH_BYTES: usize = 190464;
 export const DECODED_BYTES: usize = DECODED_SCRATCH_AT + DECODED_SCRATCH_BYTES;
@@ -116,5 +119,5 @@ export function sampleAt(out: usize, index: u32): Sample {
 
 @inline
 export function readingAt(out: usize, index: u32): Reading {
-  return changetype<Reading>(out + DECODED_READINGS_AT + <usize>index * 24);
+  return changetype<Reading>(out + DECODED_READINGS_AT + <usize>index * READING_BYTES);
 }

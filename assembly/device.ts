@@ -9,11 +9,12 @@
  * block): addresses into a block are stale after it, offsets in front of the place are not.
  */
 import {
-  INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, rouse, setMark, slotAt,
+  INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, rouse, setMark, setMarks, slotAt,
 } from './memory';
 import { NO_SPARK_SEQUENCE } from './decoded';
 import { poolAllocate, poolFits, poolFree, poolIsWide, poolRoom } from './pool';
 import { identityHash } from './identity';
+import { equalWords } from './text';
 import { Record, identityScratch } from './work';
 
 /** Device.flags: a window fired since a flush point last visited it. */
@@ -108,12 +109,19 @@ export function touchDevice(slot: u32): void {
   setMark(MARK_CHANGED, slot);
 }
 
-/** Makes the next flush point visit the device. */
+/** A record reaches the device: it has changed, and is to be published. */
 @inline
-export function unvisited(device: Device, flags: u8): void {
-  device.flags |= flags;
+export function reachDevice(device: Device, slot: u32): void {
+  device.flags |= DEVICE_UNPUBLISHED;
+  setMarks(slot);
+}
+
+/** A window fired: the next flush point is to visit the device. */
+@inline
+export function unvisited(device: Device): void {
+  device.flags |= DEVICE_UNVISITED;
   setMark(MARK_FLUSH, device.slot);
-  if ((flags & DEVICE_UNVISITED) != 0) rouse(device.slot);
+  rouse(device.slot);
 }
 
 // --- growth -----------------------------------------------------------------------------------
@@ -216,17 +224,11 @@ export function findDevice(record: Record): i32 {
   }
 }
 
-/** Identities are padded with zeros to words of 8 bytes. */
 @inline
 function isDevice(device: Device, record: Record): bool {
   const bytes = record.identityBytes;
   if (device.identityBytes != bytes) return false;
-  const left = identityOf(device);
-  const right = identityScratch(record);
-  for (let i: usize = 0; i < bytes; i += 8) {
-    if (load<u64>(left + i) != load<u64>(right + i)) return false;
-  }
-  return true;
+  return equalWords(identityOf(device), identityScratch(record), bytes);
 }
 
 export function indexDevice(slot: u32): void {
@@ -258,7 +260,7 @@ export function registerDevice(record: Record): u32 {
   const entry = slotAt(slot);
   entry.block = block;
   entry.heapAt = 0;
-  entry.calm = 0;
+  rouse(slot);
   entry.conforming = 0;
   const device = changetype<Device>(block);
   device.bytes = <u32>used;

@@ -4,6 +4,7 @@
  * bytes "NATS/1.0\r\nName: value\r\n…\r\n\r\n".
  */
 import { KEY_BOOT, KEY_EVENT_ID, KEY_NONE } from './decoded';
+import { nameRecord } from './identity';
 import * as A from './shared/abi';
 import { equalBytes } from './text';
 import { KEY_INVALID, Record, turnOf } from './work';
@@ -112,21 +113,17 @@ function isTelemetry(at: usize, end: usize): bool {
 /** Fills the record with a native publish: identity by the subject, key by the headers. */
 export function readTelemetry(entry: usize, record: Record): void {
   const end = headersAt(entry);
-  let at = tokenEnd(tailAt(entry), end) + 1;
-  let stop = tokenEnd(at, end);
-  record.tenantAt = at;
-  record.tenantBytes = <u32>(stop - at);
-  at = stop + 1;
-  stop = tokenEnd(at, end);
-  record.siteAt = at;
-  record.siteBytes = <u32>(stop - at);
-  at = stop + 1;
-  stop = tokenEnd(at, end);
-  record.deviceAt = at;
-  record.deviceBytes = <u32>(stop - at);
-  at = stop + 3;
-  record.channelAt = at;
-  record.channelBytes = <u32>(end - at);
+  const tenant = tokenEnd(tailAt(entry), end) + 1;
+  const site = tokenEnd(tenant, end) + 1;
+  const device = tokenEnd(site, end) + 1;
+  const behind = tokenEnd(device, end) + 1;
+  nameRecord(
+    record, tenant, <u32>(site - 1 - tenant), site, <u32>(device - 1 - site),
+    device, <u32>(behind - 1 - device),
+  );
+  // Behind the token `t`.
+  record.channelAt = behind + 2;
+  record.channelBytes = <u32>(end - record.channelAt);
   record.payloadAt = bodyAt(entry);
   record.payloadBytes = bodyBytes(entry);
   record.received = turnOf().stampMs;

@@ -8,7 +8,7 @@ import {
   DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, releaseBytes, touchDevice,
 } from './device';
 import {
-  MARK_FLUSH, NONE, calmTime, clearMark, control, durable, nextMarked, nextVisit, slotAt,
+  MARK_FLUSH, NONE, calmTime, clearMark, control, durable, nextMarked, nextVisit, setCalm,
 } from './memory';
 import { flushQuality, qualityPending } from './judge/quality';
 import { planChannelById, planShadowIntervalMs } from './plan';
@@ -66,7 +66,7 @@ function flushDevice(slot: u32): bool {
   }
   if (device.flags == 0) clearMark(MARK_FLUSH, slot);
   const calm = isCalm(device);
-  slotAt(slot).calm = calm ? calmTime(nextShadow(device)) : 0;
+  setCalm(slot, calm ? calmTime(nextShadow(device)) : 0);
   if (calm) releaseBytes(slot, <usize>device.bytes + spareBytes(device));
   return true;
 }

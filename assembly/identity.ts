@@ -32,9 +32,20 @@ export function defaultKey(): void {
 @inline
 export function identityHash(identity: usize, bytes: u32): u32 {
   let sum = load<u64>(KEY_LENGTH_AT) * bytes;
-  for (let i: usize = 0; i < bytes; i += 8) {
-    const word = load<u64>(identity + i);
-    const key = load<u64>(INDEX_KEY_AT + i);
+  let at: usize = 0;
+  if (ASC_FEATURE_SIMD) {
+    let sums = i64x2.splat(0);
+    for (; at + 8 < bytes; at += 16) {
+      const words = i32x4.add(v128.load(identity + at), v128.load(INDEX_KEY_AT + at));
+      const low = v128.shuffle<u32>(words, words, 0, 2, 0, 2);
+      const high = v128.shuffle<u32>(words, words, 1, 3, 1, 3);
+      sums = i64x2.add(sums, i64x2.extmul_low_i32x4_u(low, high));
+    }
+    sum += i64x2.extract_lane(sums, 0) + i64x2.extract_lane(sums, 1);
+  }
+  for (; at < bytes; at += 8) {
+    const word = load<u64>(identity + at);
+    const key = load<u64>(INDEX_KEY_AT + at);
     sum += <u64>(<u32>word + <u32>key) * <u64>(<u32>(word >> 32) + <u32>(key >> 32));
   }
   // A multiplication alone would keep the pattern of ids that count: NH is linear in either half.
@@ -43,28 +54,38 @@ export function identityHash(identity: usize, bytes: u32): u32 {
 }
 
 /**
- * Fills the record's identity when its ids are neither empty nor too long. That they hold nothing
+ * Fills the record's identity; false when an id is empty or too long. That they hold nothing
  * strange is `isNamed`'s to find: an identity that a device of the index has is well formed.
  */
 @inline
-export function nameRecord(record: Record): void {
+export function nameRecord(
+  record: Record,
+  tenantAt: usize, tenantBytes: u32, siteAt: usize, siteBytes: u32,
+  deviceAt: usize, deviceBytes: u32,
+): bool {
+  // ID_BYTES_MAX is a power of two: a bit from it on tells of an id that is empty or too long.
+  const sizes = (tenantBytes - 1) | (siteBytes - 1) | (deviceBytes - 1);
+  if (sizes >= <u32>ID_BYTES_MAX) return false;
   const identity = identityScratch(record);
-  let at = putId(identity, record.tenantAt, record.tenantBytes);
-  if (at == 0) return;
-  at = putId(at, record.siteAt, record.siteBytes);
-  if (at == 0) return;
-  at = putId(at, record.deviceAt, record.deviceBytes);
-  if (at == 0) return;
+  const site = putId(identity, tenantAt, tenantBytes);
+  const device = putId(site, siteAt, siteBytes);
+  const end = putId(device, deviceAt, deviceBytes);
   // The last copy may have brought more than the id.
-  store<u64>(at, 0);
-  record.identityBytes = <u32>(at - identity);
+  store<u64>(end, 0);
+  record.identityBytes = <u32>(end - identity);
   record.named = 1;
+  return true;
 }
 
-/** True when all four ids are well formed. */
+/** True when all four ids of a named record are well formed. */
 export function isNamed(record: Record): bool {
-  return isId(record.tenantAt, record.tenantBytes) && isId(record.siteAt, record.siteBytes) &&
-    isId(record.deviceAt, record.deviceBytes) && isId(record.channelAt, record.channelBytes);
+  let at = identityScratch(record);
+  for (let i = 0; i < 3; i++) {
+    const bytes = <u32>load<u8>(at);
+    if (!isId(at + 1, bytes)) return false;
+    at += 1 + bytes;
+  }
+  return isId(record.channelAt, record.channelBytes);
 }
 
 /**
@@ -114,13 +135,13 @@ function isId(at: usize, bytes: u32): bool {
   return true;
 }
 
-/** Copies an id behind its length; gives where it ends, 0 when it cannot be one. */
+/** Copies an id, which is not empty, behind its length; gives where it ends. */
 @inline
 function putId(out: usize, at: usize, bytes: u32): usize {
-  if (bytes - 1 >= <u32>ID_BYTES_MAX) return 0;
   store<u8>(out++, <u8>bytes);
   if (ASC_FEATURE_SIMD) {
-    for (let i: u32 = 0; i < bytes; i += 16) v128.store(out + i, v128.load(at + i));
+    v128.store(out, v128.load(at));
+    for (let i: u32 = 16; i < bytes; i += 16) v128.store(out + i, v128.load(at + i));
   } else memory.copy(out, at, bytes);
   return out + bytes;
 }

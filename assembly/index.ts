@@ -9,6 +9,7 @@ import {
 } from './memory';
 import { defaultKey } from './identity';
 import { poolAllocate, poolFree, poolOpen } from './pool';
+import { recordIsRight } from './record';
 import { RESULT_DONE, RESULT_MEMORY_FULL } from './shared/control';
 import {
   exportBegin, exportEnd, exportNext, hashState, importCheck, importChunk, importEnd,
@@ -25,7 +26,9 @@ export function semantics_version(): u32 { return SEMANTICS_VERSION; }
 /**
  * The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced.
  */
-export function data_end(): u32 { return mapIsRight() ? <u32>__heap_base : 0; }
+export function data_end(): u32 {
+  return mapIsRight() && recordIsRight() ? <u32>__heap_base : 0;
+}
 
 /** Lays out a fresh memory of zeros; it has no plan yet. */
 export function open(memoryBytes: u32, partition: u32, generation: u32): i32 {

@@ -9,7 +9,7 @@
  *    ├ sealed blocks                                                        9 MiB
  *    ├ one export chunk                                                   576 KiB
  *    ├ scores of a record's readings · a window being merged              128 KiB
- *    ├ slots · identity index · timer heap · marks        by the memory's size
+ *    ├ slots · identity index · timer heap · calms · marks   by the memory's size
  *    └ pool: device blocks and the plan image             the rest
  *
  * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or
@@ -118,7 +118,8 @@ export class Control {
   textsSaved: u32;
   textsCaptured: u32;
   exportText: u32;
-  zero2: u32;
+  /** By slot: before this log time (calmTime) a flush point changes nothing of the device. */
+  calms: usize;
 }
 
 /** The partition header: state, hashed and checkpointed. Multiples of 8 bytes, no padding. */
@@ -166,14 +167,14 @@ export class Slot {
   block: usize;
   /** Place in the timer heap + 1; 0 = not in it. */
   heapAt: u32;
-  /** Before this log time (calmTime) a flush point changes nothing of the device; 0: look at it. */
-  calm: u32;
   /** By channel id below 32: its section follows the plan in force (window/conform.ts). */
   conforming: u32;
+  zero: u32;
 }
 export const SLOT_BYTES: usize = offsetof<Slot>();
 export const INDEX_BYTES: usize = 8;
 export const HEAP_BYTES: usize = 12;
+const CALM_BYTES: usize = 4;
 
 /** Bit sets over slots, one behind the other. */
 export const MARK_FLUSH: u32 = 0;
@@ -202,12 +203,23 @@ export function readingScoreAt(index: u32): usize {
 @inline
 function wordOf(mark: u32, slot: u32): usize {
   const c = control();
-  return c.marks + <usize>mark * c.markBytes + ((<usize>slot >> 6) << 3);
+  const first = mark == 0 ? c.marks : c.marks + <usize>mark * c.markBytes;
+  return first + ((<usize>slot >> 6) << 3);
 }
 @inline
 export function setMark(mark: u32, slot: u32): void {
   const at = wordOf(mark, slot);
   store<u64>(at, load<u64>(at) | (<u64>1 << (slot & 63)));
+}
+/** Both marks of a device that a record reaches: MARK_FLUSH and MARK_CHANGED. */
+@inline
+export function setMarks(slot: u32): void {
+  const c = control();
+  const bit = <u64>1 << (slot & 63);
+  const flush = c.marks + ((<usize>slot >> 6) << 3);
+  store<u64>(flush, load<u64>(flush) | bit);
+  const changed = flush + c.markBytes;
+  store<u64>(changed, load<u64>(changed) | bit);
 }
 @inline
 export function clearMark(mark: u32, slot: u32): void {
@@ -229,14 +241,18 @@ export function nextMarked(mark: u32, from: u32): u32 {
   return slot + <u32>ctz(word);
 }
 
-/** A log time as `Slot.calm` has it: 1,024 ms are one; earlier ones are never greater. */
+/** A log time as calms have it: 1,024 ms are one; earlier ones are never greater. */
 @inline
 export function calmTime(timeMs: i64): u32 {
   return timeMs <= 0 ? 0 : <u32>min(timeMs >> 10, <i64>u32.MAX_VALUE);
 }
+@inline
+export function setCalm(slot: u32, calm: u32): void {
+  store<u32>(control().calms + (<usize>slot << 2), calm);
+}
 /** The next flush point looks at the device. */
 @inline
-export function rouse(slot: u32): void { slotAt(slot).calm = 0; }
+export function rouse(slot: u32): void { setCalm(slot, 0); }
 
 /** Least slot ≥ `from` that a flush point at `now` (calmTime) visits; `deviceCount`: none. */
 export function nextVisit(from: u32, now: u32): u32 {
@@ -244,14 +260,38 @@ export function nextVisit(from: u32, now: u32): u32 {
   if (from >= count) return count;
   let word = load<u64>(wordOf(MARK_FLUSH, from)) & (~(<u64>0) << (from & 63));
   for (let first = from & ~63; first < count;) {
-    for (; word != 0; word &= word - 1) {
-      const slot = first + <u32>ctz(word);
-      if (slotAt(slot).calm <= now) return slot;
-    }
+    if (word != 0) word &= dueOf(word, first, now);
+    if (word != 0) return first + <u32>ctz(word);
     first += 64;
     word = load<u64>(wordOf(MARK_FLUSH, first));
   }
   return count;
+}
+
+/** Of the 64 slots from `first` on those that are not calm; those of `word` at least. */
+@inline
+function dueOf(word: u64, first: u32, now: u32): u64 {
+  const calms = control().calms + (<usize>first << 2);
+  let due: u64 = 0;
+  if (ASC_FEATURE_SIMD) {
+    const time = i32x4.splat(<i32>now);
+    for (let i: usize = 0; i < 64; i += 16) {
+      const at = calms + (i << 2);
+      const low = i16x8.narrow_i32x4_s(
+        i32x4.le_u(v128.load(at), time), i32x4.le_u(v128.load(at, 16), time),
+      );
+      const high = i16x8.narrow_i32x4_s(
+        i32x4.le_u(v128.load(at, 32), time), i32x4.le_u(v128.load(at, 48), time),
+      );
+      due |= <u64>(<u32>i8x16.bitmask(i8x16.narrow_i16x8_s(low, high))) << i;
+    }
+    return due;
+  }
+  for (; word != 0; word &= word - 1) {
+    const i = <usize>ctz(word);
+    if (load<u32>(calms + (i << 2)) <= now) due |= <u64>1 << i;
+  }
+  return due;
 }
 
 @inline function alignUp(at: usize, to: usize): usize { return (at + to - 1) & ~(to - 1); }
@@ -270,7 +310,8 @@ export function layOut(memoryBytes: usize): usize {
   c.index = alignUp(c.slots + slotsMax * SLOT_BYTES, 64);
   c.indexMask = <u32>(indexSize - 1);
   c.heap = c.index + indexSize * INDEX_BYTES;
-  c.marks = alignUp(c.heap + slotsMax * HEAP_BYTES, 64);
+  c.calms = alignUp(c.heap + slotsMax * HEAP_BYTES, 64);
+  c.marks = alignUp(c.calms + slotsMax * CALM_BYTES, 64);
   c.markBytes = <u32>((slotsMax + 64) >> 3) & ~7;
   return alignUp(c.marks + <usize>MARK_COUNT * c.markBytes, 4096);
 }

@@ -48,48 +48,72 @@ export function scanNumber(numeral: Numeral, at: usize, end: usize): usize {
  *                                →  8 × 2 digits → 4 × 4 digits → 2 × 8 digits
  */
 function scanShort(numeral: Numeral, at: usize, end: usize): usize {
-  if (at + 16 > end) {
-    // The bytes behind the end, where nothing may be read, become zeros: no digits.
-    if (at >= end) return 0;
-    const before = v128.load(end - 16);
-    return addShort(numeral, at, i8x16.swizzle(before, i8x16.add(
-      i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-      i8x16.splat(<i8>(at + 16 - end)),
-    )));
-  }
-  return addShort(numeral, at, v128.load(at));
+  return at < end ? addShort(numeral, at, textAt(at, end)) : 0;
 }
 
+/** Sixteen bytes; those behind the end, where nothing may be read, become zeros: no digits. */
 @inline
-function addShort(numeral: Numeral, at: usize, text: v128): usize {
+function textAt(at: usize, end: usize): v128 {
+  if (at + 16 <= end) return v128.load(at);
+  return i8x16.swizzle(v128.load(end - 16), i8x16.add(
+    i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+    i8x16.splat(<i8>(at + 16 - end)),
+  ));
+}
+
+/** Passes over such a number, which begins before the end; 0 = it is another one. */
+export function passShort(at: usize, end: usize): usize {
+  const text = textAt(at, end);
+  const shape = shapeOf(text, i8x16.sub(text, i8x16.splat(0x30)));
+  const whole = shape & 0xff;
+  const fraction = (shape >> 8) & 0xff;
+  const bytes = (shape >> 16) + whole + fraction + (fraction == 0 ? 0 : 1);
+  return shape == 0 ? 0 : at + bytes;
+}
+
+/** Digits before the point, behind it in the second byte, 1 in the third: a sign. 0 = no such. */
+@inline
+function shapeOf(text: v128, values: v128): u32 {
   const negative = <i32>(i8x16.extract_lane_u(text, 0) == 0x2d);
-  const values = i8x16.sub(text, i8x16.splat(0x30));
   // A bit per byte that is a digit, from behind the sign on; none at the end of the 16 bytes.
   const digits = <u32>i8x16.bitmask(i8x16.lt_u(values, i8x16.splat(10))) >> negative;
   const whole = <i32>ctz(~digits);
   const points = <u32>i8x16.bitmask(i8x16.eq(text, i8x16.splat(0x2e))) >> negative;
   const point = <i32>(points >> whole) & 1;
   const fraction = point != 0 ? <i32>ctz(~(digits >> (whole + 1))) : 0;
-  const bytes = whole + point + fraction;
+  const bytes = negative + whole + point + fraction;
   // Something is missing, is written otherwise, or may go on behind what was seen.
-  if (whole == 0 || fraction < point || negative + bytes > 15) return 0;
-  if (whole > 1 && i8x16.extract_lane_u(i8x16.swizzle(values, i8x16.splat(<i8>negative)), 0) == 0) {
-    return 0;
-  }
-  const behind = i8x16.extract_lane_u(
-    i8x16.swizzle(text, i8x16.splat(<i8>(negative + bytes))), 0,
-  );
-  if ((behind | 0x20) == 0x65) return 0;
+  if (whole == 0 || fraction < point || bytes > 15) return 0;
+  if (whole > 1 && laneOf(values, negative) == 0) return 0;
+  if ((laneOf(text, bytes) | 0x20) == 0x65) return 0;
+  return <u32>(whole | (fraction << 8) | (negative << 16));
+}
+
+@inline
+function laneOf(bytes: v128, lane: i32): u32 {
+  return i8x16.extract_lane_u(i8x16.swizzle(bytes, i8x16.splat(<i8>lane)), 0);
+}
+
+@inline
+function addShort(numeral: Numeral, at: usize, text: v128): usize {
+  const values = i8x16.sub(text, i8x16.splat(0x30));
+  const shape = shapeOf(text, values);
+  if (shape == 0) return 0;
+  const whole = <i32>(shape & 0xff);
+  const fraction = <i32>(shape >> 8) & 0xff;
+  const negative = <i32>(shape >> 16);
+  const point = <i32>(fraction != 0);
   const count = whole + fraction;
+  const first = at + negative;
+  const next = first + whole + point + fraction;
   numeral.digits = digitsOf(values, negative, whole, count);
   numeral.exponent = -fraction;
   numeral.exponentAll = -fraction;
   numeral.digitCount = count;
   numeral.flags = <u32>negative | (<u32>point << 1);
-  const first = at + negative;
   numeral.digitsAt = first;
-  numeral.digitsEnd = first + bytes;
-  return first + bytes;
+  numeral.digitsEnd = next;
+  return next;
 }
 
 /** `count` digits from `first` on, the point behind `whole` of them left out, as one integer. */

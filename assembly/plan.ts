@@ -113,7 +113,7 @@ export function planFindChannel(plan: usize, name: usize, nameBytes: u32): usize
 }
 
 /** Hash of a device's identity as the plan lists it: FNV-1a 64 of 'tenant/site/device'. */
-export function identityHash(
+function listedHash(
   tenant: usize, tenantBytes: u32, site: usize, siteBytes: u32, device: usize, deviceBytes: u32,
 ): u64 {
   let hash = fnv1a64Byte(fnv1a64(FNV_OFFSET, tenant, tenantBytes), 0x2f);
@@ -121,13 +121,20 @@ export function identityHash(
   return fnv1a64(hash, device, deviceBytes);
 }
 
-/** True when the plan is not strict, or lists the device. */
-export function planDeviceAllowed(
-  plan: usize,
-  tenant: usize, tenantBytes: u32, site: usize, siteBytes: u32, device: usize, deviceBytes: u32,
-): bool {
-  if (!planIsStrict(plan)) return true;
-  const hash = identityHash(tenant, tenantBytes, site, siteBytes, device, deviceBytes);
+/** True when the plan is not strict, or lists the device of an identity (identity.ts). */
+@inline
+export function planDeviceAllowed(plan: usize, identity: usize): bool {
+  return !planIsStrict(plan) || isListed(plan, identity);
+}
+
+function isListed(plan: usize, identity: usize): bool {
+  const tenant = identity + 1;
+  const tenantBytes = <u32>load<u8>(identity);
+  const site = tenant + tenantBytes + 1;
+  const siteBytes = <u32>load<u8>(site - 1);
+  const device = site + siteBytes + 1;
+  const deviceBytes = <u32>load<u8>(device - 1);
+  const hash = listedHash(tenant, tenantBytes, site, siteBytes, device, deviceBytes);
   const entries = plan + load<u32>(plan, P.PLAN_DEVICES_AT);
   const count = load<u32>(plan, P.PLAN_DEVICE_COUNT_AT);
   let low: u32 = 0;

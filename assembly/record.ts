@@ -9,8 +9,8 @@
  */
 import { BOOT_GROWTH, findBoot, judgeBoot, rememberBoot } from './boot';
 import {
-  DEVICE_UNPUBLISHED, Device, REGISTER_BYTES, deviceOf, findDevice, growthFits, growthIsSmall,
-  registerDevice, registerFits, touchDevice, unvisited,
+  Device, REGISTER_BYTES, deviceOf, findDevice, growthFits, growthIsSmall, reachDevice,
+  registerDevice, registerFits,
 } from './device';
 import { decodeRecord } from './decode/decode';
 import {
@@ -42,9 +42,9 @@ import { FORMAT_SPARKPLUG, PAYLOAD_BYTES_MAX } from './shared/abi';
 import { SKIP_BYTES } from './shared/control';
 import * as S from './shared/status';
 import {
-  KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, recordAt, situationOf, turnOf,
+  KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, identityScratch, recordAt, situationOf, turnOf,
 } from './work';
-import { equalBytes } from './text';
+import { equalBytes, zeroBlock } from './text';
 import { sectionGrowth } from './window/growth';
 
 /** What `openRecord` gives. */
@@ -57,19 +57,30 @@ const USUAL_SAMPLES: u32 = 2;
 /** Boots, quality, a section of 64 metrics with seasons, 2 cells with 128 bins in 6 windows. */
 const USUAL_BYTES: usize = 512 * 1024;
 
-/** Forgets the record before; identity, payload and key are filled in by the caller. */
+/** Forgets the record before; identity, payload and time are filled in by the caller. */
+@inline
 export function clearRecord(record: Record): void {
-  record.named = 0;
+  const at = changetype<usize>(record);
+  // Boot and sequence; kind of the key, id, `named`.
+  zeroBlock(at + offsetof<Record>('bootId'));
+  zeroBlock(at + offsetof<Record>('keyKind'));
   record.slot = -1;
-  record.channel = 0;
-  record.status = S.OK;
-  record.offset = 0;
   record.metric = NO_METRIC;
-  record.stored = 0;
-  record.rejected = 0;
-  record.filtered = 0;
-  record.suspects = 0;
-  record.ruleSuspects = 0;
+  // What became of it, down to the suspects.
+  zeroBlock(at + offsetof<Record>('channel'));
+  zeroBlock(at + offsetof<Record>('rejected'));
+  record.kindBytes = 0;
+}
+
+/** That `clearRecord` clears what it means to; folds to a constant. */
+export function recordIsRight(): bool {
+  return (
+    offsetof<Record>('keyKind') - offsetof<Record>('bootId') == 16 &&
+    offsetof<Record>('named') - offsetof<Record>('keyKind') == 12 &&
+    offsetof<Record>('stored') - offsetof<Record>('channel') == 12 &&
+    offsetof<Record>('ruleSuspects') - offsetof<Record>('rejected') == 12 &&
+    KEY_NONE == 0 && S.OK == 0
+  );
 }
 
 /** Keeps the lowest status and the first place that has it. */
@@ -108,10 +119,7 @@ function admit(record: Record): i32 {
   if (record.payloadBytes == 0) return S.EMPTY;
   if (!named) return S.IDENTITY_INVALID;
   if (isSkipped()) return S.SKIPPED;
-  const allowed = planDeviceAllowed(
-    control().plan, record.tenantAt, record.tenantBytes, record.siteAt, record.siteBytes,
-    record.deviceAt, record.deviceBytes,
-  );
+  const allowed = planDeviceAllowed(control().plan, identityScratch(record));
   return allowed ? S.OK : S.DEVICE_UNKNOWN;
 }
 
@@ -176,13 +184,12 @@ function judgePayload(record: Record): void {
   const plan = control().plan;
   const situation = situationOf();
   situation.received = record.received;
-  situation.kindAt = record.kindAt;
-  situation.kindBytes = record.kindBytes;
-  situation.aliasesAt = 0;
-  situation.aliasCount = 0;
-  if (channelFormat(record.channel) == FORMAT_SPARKPLUG && record.slot >= 0) {
-    situation.aliasesAt = aliasesOf(deviceOf(record.slot));
-    situation.aliasCount = deviceOf(record.slot).aliasCount;
+  if (channelFormat(record.channel) == FORMAT_SPARKPLUG) {
+    const known = record.slot >= 0;
+    situation.kindAt = record.kindAt;
+    situation.kindBytes = record.kindBytes;
+    situation.aliasesAt = known ? aliasesOf(deviceOf(record.slot)) : 0;
+    situation.aliasCount = known ? <u32>deviceOf(record.slot).aliasCount : 0;
   }
   decodeRecord(
     plan, record.channel, record.payloadAt, record.payloadBytes, DECODED_AT,
@@ -190,8 +197,10 @@ function judgePayload(record: Record): void {
   );
   const decoded = decodedAt(DECODED_AT);
   const status = decoded.status;
-  const placed = status == S.PAYLOAD_MALFORMED || status == S.PAYLOAD_TOO_DEEP;
-  if (status != S.OK) note(record, status, placed ? decoded.offset : 0, NO_METRIC);
+  if (status != S.OK) {
+    const placed = status == S.PAYLOAD_MALFORMED || status == S.PAYLOAD_TOO_DEEP;
+    note(record, status, placed ? decoded.offset : 0, NO_METRIC);
+  }
   if (record.keyKind == KEY_INVALID) note(record, S.EVENT_ID_INVALID, 0, NO_METRIC);
   if (record.keyKind != KEY_NONE) return;
   record.keyKind = decoded.keyKind;
@@ -260,8 +269,7 @@ function reach(record: Record): void {
   const device = deviceOf(record.slot);
   device.records++;
   device.lastSeen = durable().logClock;
-  unvisited(device, DEVICE_UNPUBLISHED);
-  touchDevice(record.slot);
+  reachDevice(device, record.slot);
   if (countsQuality()) openQuality(record.slot, record.status == S.OK);
 }
 
@@ -296,6 +304,9 @@ function passDedup(record: Record): void {
 
 @inline
 function greatestEvent(record: Record, decoded: Decoded): i64 {
+  const only = sampleAt(DECODED_AT, 0);
+  const isUsual = only.timeKind == TIME_PRESENT && only.status != S.TIME_MALFORMED;
+  if (decoded.sampleCount == 1 && isUsual) return only.eventTimeMs;
   let greatest = NONE;
   for (let i: u32 = 0; i < decoded.sampleCount; i++) {
     const sample = sampleAt(DECODED_AT, i);
@@ -319,12 +330,13 @@ export function closeRecord(record: Record): void {
   }
   const status = record.status;
   countRecord(status, record.stored);
+  if (status == S.OK) return;
   if (record.slot >= 0) {
     const device = deviceOf(record.slot);
     if (status == S.DUPLICATE) device.duplicates++;
-    else if (status != S.OK && record.stored == 0) device.rejected++;
+    else if (record.stored == 0) device.rejected++;
   }
-  if (status != S.OK && status != S.DUPLICATE && letterAllowed(record)) stageLetter(record);
+  if (status != S.DUPLICATE && letterAllowed(record)) stageLetter(record);
 }
 
 @inline

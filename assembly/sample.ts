@@ -44,16 +44,19 @@ import { NO_METRIC, Record, turnOf } from './work';
 export function applySamples(record: Record): bool {
   const turn = turnOf();
   const count = decodedAt(DECODED_AT).sampleCount;
-  for (;;) {
-    if (rowsFull() || !finishFold()) return false;
-    if (turn.sample == count) break;
+  while (turn.sample < count) {
     const index = turn.sample++;
     if (!storeUsual(record, sampleAt(DECODED_AT, index))) applySample(record, index);
     turn.sampleOrdinal++;
+    if (!samplesFit()) return false;
   }
   closeRecord(record);
   return true;
 }
+
+/** The last sample is folded, and there is room for another one's rows. */
+@inline
+export function samplesFit(): bool { return finishFold() && !rowsFull(); }
 
 function applySample(record: Record, index: u32): void {
   const sample = sampleAt(DECODED_AT, index);

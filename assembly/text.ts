@@ -31,6 +31,16 @@ export function nameHash(at: usize, bytes: u32): u32 {
   return <u32>hash;
 }
 
+/** Sixteen bytes of zeros. */
+@inline
+export function zeroBlock(at: usize): void {
+  if (ASC_FEATURE_SIMD) v128.store(at, i64x2.splat(0));
+  else {
+    store<u64>(at, 0);
+    store<u64>(at, 0, 8);
+  }
+}
+
 /** Copies words of 8 bytes, as many as hold `bytes`: up to 7 behind them are overwritten too. */
 @inline
 export function copyWords(to: usize, from: usize, bytes: usize): void {
@@ -41,8 +51,23 @@ export function copyWords(to: usize, from: usize, bytes: usize): void {
 @inline
 export function copyBlocks(to: usize, from: usize, bytes: usize): void {
   if (ASC_FEATURE_SIMD) {
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
+    v128.store(to, v128.load(from));
+    for (let i: usize = 16; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
   } else copyWords(to, from, bytes);
+}
+
+/** Of texts that are padded with zeros to words of 8 bytes. */
+@inline
+export function equalWords(left: usize, right: usize, bytes: u32): bool {
+  let at: usize = 0;
+  if (ASC_FEATURE_SIMD) {
+    for (; at + 8 < bytes; at += 16) {
+      const unlike = v128.xor(v128.load(left + at), v128.load(right + at));
+      if (v128.any_true(unlike)) return false;
+    }
+  }
+  for (; at < bytes; at += 8) if (load<u64>(left + at) != load<u64>(right + at)) return false;
+  return true;
 }
 
 export function equalBytes(left: usize, right: usize, bytes: u32): bool {

@@ -13,14 +13,13 @@ import { NONE, control, durable } from './memory';
 import {
   RECORD_NO_MEMORY, RECORD_SAMPLES, clearRecord, messageHasSkip, openRecord, refuseMessage,
 } from './record';
-import { applySamples } from './sample';
+import { applySamples, samplesFit } from './sample';
 import { clearOutput, sealBlocks } from './seal';
 import { rowsFull } from './rows';
 import { FLUSH_SEQUENCES } from './shared/abi';
 import {
   NO_RECORD, RESULT_CHUNK_BAD, RESULT_DONE, RESULT_MEMORY_FULL, RESULT_MORE, RESULT_PLAN,
 } from './shared/control';
-import { hashRecord, nameRecord } from './identity';
 import { fireTimers } from './timer';
 import { flushDevices, needsTicks } from './flush';
 import { warmSlice } from './warm';
@@ -140,12 +139,9 @@ function beginBody(turn: Turn): i32 {
   return beginFlush(turn);
 }
 
-/** Names and hashes the records that were read ahead. */
+/** What the records that were read ahead need. */
 function beginSlice(turn: Turn): i32 {
-  const count = turn.sliceCount;
-  for (let i: u32 = 0; i < count; i++) nameRecord(recordAt(i));
-  for (let i: u32 = 0; i < count; i++) hashRecord(recordAt(i));
-  warmSlice(count);
+  warmSlice(turn.sliceCount);
   return enter(turn, PHASE_RECORDS);
 }
 
@@ -170,7 +166,7 @@ function nextRecord(turn: Turn): i32 {
 }
 
 function continueSamples(turn: Turn): i32 {
-  if (!applySamples(recordOf())) return RESULT_MORE;
+  if (!samplesFit() || !applySamples(recordOf())) return RESULT_MORE;
   turn.recordIndex++;
   return enter(turn, PHASE_RECORDS);
 }

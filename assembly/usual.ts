@@ -11,7 +11,9 @@ import {
   channelClockPolicy, channelId, channelJudgesState, channelMaxAgeMs, channelMaxClockSkewMs,
   channelOutOfOrderMs, channelRetentionMs, channelTimelyMs,
 } from './channel';
-import { SAMPLE_HISTORICAL, Sample, TIME_PRESENT, readingAt } from './decoded';
+import {
+  READING_BYTES, Reading, SAMPLE_HISTORICAL, Sample, TIME_PRESENT, readingAt,
+} from './decoded';
 import { Device } from './device';
 import { learnClock } from './judge/clock';
 import {
@@ -21,7 +23,7 @@ import { countStored } from './ledger';
 import { DECODED_AT, NONE, durable, slotAt } from './memory';
 import { keepLatest, watchReadings } from './sample';
 import {
-  Latest, Section, bodyOf, findSection, latestAt, sectionOf, seriesBytes, windowStateAt,
+  Latest, Section, findSection, latestAt, seasonsBytes, sectionOf, seriesBytes, windowStateAt,
 } from './series';
 import { KIND_TEXT, POLICY_CORRECT, SCORE_NONE, WINDOW_TUMBLING } from './shared/abi';
 import { OK } from './shared/status';
@@ -51,12 +53,17 @@ export function storeUsual(record: Record, sample: Sample): bool {
   const greatest = max(event, section.maxEvent);
   const bound = min(greatest, turn.stampMs) - channelOutOfOrderMs(channel) - 1;
   const watermark = max(section.watermark, bound);
-  if (!isScheduled(entry, channel) || !fitsWindows(at, event, watermark)) return false;
+  if (!isScheduled(entry, channel)) return false;
+  const series = changetype<usize>(latestAt(at, 0));
+  const stride = seriesBytes(section.score, section.stands);
+  const body = series + <usize>section.metricCount * stride +
+    seasonsBytes(section.score, section.metricCount);
+  if (!fitsWindows(at, body, event, watermark)) return false;
   learnClock(device, record.received - event);
   if (countsQuality()) countUsual(record, sample, device, section);
   const scored = section.score != SCORE_NONE;
   if (scored || section.alertCount > 0) watchReadings(device, channel, at, sample, event);
-  keepReadings(record, sample, device, at);
+  keepReadings(record, sample, device, series, stride);
   if (event > device.lastEvent) device.lastEvent = event;
   section.lastLog = durable().logClock;
   section.maxEvent = greatest;
@@ -65,7 +72,7 @@ export function storeUsual(record: Record, sample: Sample): bool {
   countStored(count);
   record.stored += count;
   device.readings += count;
-  if (foldWindows(at, sample, scored)) sketchReadings(slot, at - entry.block, sample);
+  if (foldWindows(at, body, sample, scored)) sketchReadings(slot, at - entry.block, sample);
   return true;
 }
 
@@ -80,9 +87,10 @@ function isPlain(record: Record, sample: Sample, event: i64): bool {
   if (ahead > 0 && channelClockPolicy(channel) == POLICY_CORRECT) return false;
   const retention = channelRetentionMs(channel);
   if (retention > 0 && event + retention <= turnOf().stampMs) return false;
-  const end = sample.readingFirst + sample.readingCount;
-  for (let i = sample.readingFirst; i < end; i++) {
-    const reading = readingAt(DECODED_AT, i);
+  let at = changetype<usize>(readingAt(DECODED_AT, sample.readingFirst));
+  const end = at + <usize>sample.readingCount * READING_BYTES;
+  for (; at < end; at += READING_BYTES) {
+    const reading = changetype<Reading>(at);
     if (reading.status != OK || reading.kind == KIND_TEXT) return false;
   }
   return sample.readingCount > 0;
@@ -96,10 +104,10 @@ function touchedCell(at: usize, window: u32, part: usize): Cell {
 
 /** Every window has an open cell for the event, folded into last, and none ends by then. */
 @inline
-function fitsWindows(at: usize, event: i64, watermark: i64): bool {
-  const section = changetype<Section>(at);
-  let part = bodyOf(at);
-  for (let i: u32 = 0; i < section.windowCount; i++) {
+function fitsWindows(at: usize, body: usize, event: i64, watermark: i64): bool {
+  const windows = <u32>changetype<Section>(at).windowCount;
+  let part = body;
+  for (let i: u32 = 0; i < windows; i++) {
     const state = windowStateAt(at, i);
     if (kindOf(state) != WINDOW_TUMBLING || state.touched >= state.cellCount) return false;
     const cell = touchedCell(at, i, part);
@@ -123,17 +131,19 @@ function countUsual(record: Record, sample: Sample, device: Device, section: Sec
 
 /** The row, and the latest values. */
 @inline
-function keepReadings(record: Record, sample: Sample, device: Device, at: usize): void {
+function keepReadings(
+  record: Record, sample: Sample, device: Device, series: usize, stride: usize,
+): void {
   const channel = record.channel;
   const event = sample.eventTimeMs;
   const tile = openTile(channel);
   const row = addSample(tile, device, channel, event);
   const values = wideAt(tile, TILE_VALUES, row);
-  const series = changetype<usize>(latestAt(at, 0));
-  const stride = seriesBytes(changetype<Section>(at).score, 0);
   let presence: u64 = 0;
-  for (let i: u32 = 0; i < sample.readingCount; i++) {
-    const reading = readingAt(DECODED_AT, sample.readingFirst + i);
+  let at = changetype<usize>(readingAt(DECODED_AT, sample.readingFirst));
+  const end = at + <usize>sample.readingCount * READING_BYTES;
+  for (; at < end; at += READING_BYTES) {
+    const reading = changetype<Reading>(at);
     const ordinal = reading.ordinal;
     presence |= <u64>1 << ordinal;
     store<u64>(valueBehind(values, ordinal), reading.bits);
@@ -148,15 +158,16 @@ function keepReadings(record: Record, sample: Sample, device: Device, at: usize)
 
 /** Into the cells that fitsWindows found; true when some window has sketches too. */
 @inline
-function foldWindows(at: usize, sample: Sample, scored: bool): bool {
+function foldWindows(at: usize, body: usize, sample: Sample, scored: bool): bool {
   const section = changetype<Section>(at);
   const turn = turnOf();
   const sequence = turn.sequence;
   const event = sample.eventTimeMs;
   const metrics = <u32>section.metricCount;
+  const windows = <u32>section.windowCount;
   let sketches = false;
-  let part = bodyOf(at);
-  for (let window: u32 = 0; window < section.windowCount; window++) {
+  let part = body;
+  for (let window: u32 = 0; window < windows; window++) {
     const cell = touchedCell(at, window, part);
     const offset = <u32>(event - cell.start);
     cell.touch = (sequence << 16) | turn.sampleOrdinal;

@@ -1,9 +1,10 @@
 /**
  * Brings what the next records will need into the processor's caches, all of it at once: their
  * index entries, then slots, then device blocks. Misses that would come one after the other, record
- * by record, are then waited for together. In: the slice of records of batch.ts, identities hashed.
- * Out: nothing; whatever is loaded here is looked up again.
+ * by record, are then waited for together. In: the slice of records of batch.ts. Out: the hashes of
+ * their identities; whatever else is loaded here is looked up again.
  */
+import { hashRecord } from './identity';
 import {
   HEAP_BYTES, INDEX_BYTES, RECORDS_AT, SLOT_BYTES, Slot, control, nextVisit, slotAt,
 } from './memory';
@@ -16,22 +17,23 @@ const BLOCK_BYTES_MAX: u32 = 4096;
 const RECORDS_MIN: u32 = 4;
 
 export function warmSlice(count: u32): void {
-  if (count < RECORDS_MIN) return;
   const c = control();
   const index = c.index;
   const mask = c.indexMask;
   const devices = c.deviceCount;
   for (let i: u32 = 0; i < count; i++) {
     const record = recordAt(i);
+    hashRecord(record);
     const place = <usize>(record.identityHash & mask);
-    record.slot = record.named != 0 ? <i32>load<u32>(index + place * INDEX_BYTES, 4) - 1 : -1;
+    record.slot = <i32>load<u32>(index + place * INDEX_BYTES, 4) - 1;
   }
+  if (count < RECORDS_MIN) return;
   const slots = c.slots;
   let sum: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const record = recordAt(i);
     const slot = <u32>record.slot;
-    if (slot < devices) {
+    if (record.named != 0 && slot < devices) {
       const entry = changetype<Slot>(slots + <usize>slot * SLOT_BYTES);
       record.channel = entry.block;
       sum += load<u32>(c.heap + <usize>entry.heapAt * HEAP_BYTES);
@@ -52,8 +54,12 @@ function warmBlock(record: Record): u32 {
   const block = record.channel;
   if (block == 0) return 0;
   const end = block + min(record.offset, BLOCK_BYTES_MAX);
+  let at = block + LINE_BYTES;
   let sum: u32 = 0;
-  for (let at = block + LINE_BYTES; at < end; at += LINE_BYTES) sum += load<u32>(at);
+  for (; at + LINE_BYTES < end; at += 2 * LINE_BYTES) {
+    sum += load<u32>(at) + load<u32>(at + LINE_BYTES);
+  }
+  if (at < end) sum += load<u32>(at);
   record.channel = 0;
   record.offset = 0;
   return sum;

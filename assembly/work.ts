@@ -68,15 +68,12 @@ export class Turn {
   hopFragment: u64;
 }
 
-/** A record as its batch or subject gives it, then what became of it. */
+/**
+ * A record as its batch or subject gives it, then what became of it. From `bootId` to `event` the
+ * order is that of `clearRecord`, which clears whole blocks.
+ */
 @unmanaged
 export class Record {
-  tenantAt: usize;
-  tenantBytes: u32;
-  siteAt: usize;
-  siteBytes: u32;
-  deviceAt: usize;
-  deviceBytes: u32;
   channelAt: usize;
   channelBytes: u32;
   payloadAt: usize;
@@ -96,13 +93,13 @@ export class Record {
   identityHash: u32;
   /** Slot of its device, −1 when it reached none. */
   slot: i32;
+  /** Ordinal at the place below, or NO_METRIC. */
+  metric: u32;
   /** Of the plan, 0 when unknown. */
   channel: usize;
   /** Lowest status of record, samples and readings, and the first place that has it. */
   status: i32;
   offset: u32;
-  /** Ordinal, or NO_METRIC. */
-  metric: u32;
   stored: u32;
   rejected: u32;
   /** 1: by its kind it holds nothing to store. */
@@ -129,10 +126,10 @@ export const KEY_INVALID: u32 = 3;
 export const KEY_CONTENT: u32 = 4;
 export const NO_METRIC: u32 = 0xffffffff;
 /** Records read ahead: enough for their cache misses to be shared, few enough for a cache. */
-export const RECORDS_SLICE: u32 = 64;
+export const RECORDS_SLICE: u32 = 128;
 /** A record's identity lies behind it: three ids of 64 bytes, length bytes, rounded up twice. */
 const IDENTITY_AT: usize = (offsetof<Record>() + 7) & ~7;
-const RECORD_STRIDE: usize = 512;
+const RECORD_STRIDE: usize = 384;
 
 /** What the decoder of the record may know besides its payload. */
 @inline export function situationOf(): Situation { return changetype<Situation>(TURN_AT + 1536); }

@@ -5,8 +5,8 @@
  * remember of the last object (json.ts), which changes no result; and never traps.
  */
 import { channelFormat, channelFraming } from '../channel';
-import { Decoding, decodingAt, refuse } from '../cursor';
-import { decodedAt, KEY_NONE, NO_SPARK_SEQUENCE, Situation } from '../decoded';
+import { clearDecoding, Decoding, decodingAt, refuse } from '../cursor';
+import { Decoded, decodedAt, NO_SPARK_SEQUENCE, Situation } from '../decoded';
 import {
   FORMAT_AVRO, FORMAT_JSON, FORMAT_PROTOBUF_MESSAGE, FORMAT_SENML_CBOR, FORMAT_SENML_JSON,
   FORMAT_SPARKPLUG, FRAMING_CONFLUENT, PAYLOAD_BYTES_MAX,
@@ -14,6 +14,7 @@ import {
 import {
   LIMIT_EXCEEDED, NO_READINGS, OK, PAYLOAD_MALFORMED, PAYLOAD_TOO_DEEP, SCHEMA_UNKNOWN,
 } from '../shared/status';
+import { zeroBlock } from '../text';
 import { decodeAvro } from './avro/avro';
 import { decodeSenmlCbor } from './cbor/senml-cbor';
 import { takePrefix } from './confluent';
@@ -63,30 +64,16 @@ function decodeFormat(d: Decoding): bool {
 
 function begin(channel: usize, payload: usize, payloadBytes: u32, out: usize): Decoding {
   const decoded = decodedAt(out);
-  decoded.status = OK;
-  decoded.offset = 0;
-  decoded.keyKind = KEY_NONE;
-  decoded.idBytes = 0;
-  decoded.idAt = 0;
-  decoded.sampleCount = 0;
-  decoded.bootId = 0;
-  decoded.sequence = 0;
-  decoded.readingCount = 0;
-  decoded.flags = 0;
+  zeroBlock(out);
+  zeroBlock(out + offsetof<Decoded>('idAt'));
+  zeroBlock(out + offsetof<Decoded>('sequence'));
   decoded.sparkSequence = NO_SPARK_SEQUENCE;
   const d = decodingAt(out);
+  clearDecoding(d);
   d.payload = payload;
   d.start = payload;
   d.end = payload + payloadBytes;
-  d.out = out;
   d.channel = channel;
   d.trouble = payload;
-  d.deepAt = 0;
-  d.wrongAt = 0;
-  d.textUsed = 0;
-  d.sample = 0;
-  d.recordTimeAt = 0;
-  d.seen = 0;
-  d.declared = 0;
   return d;
 }

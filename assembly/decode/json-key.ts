@@ -31,7 +31,8 @@ export function findMember(d: Decoding, node: usize, at: usize, end: usize): usi
     bytes = unescape(d, at, end, text, P.KEY_BYTES_MAX);
     at = text;
   }
-  if (bytes > <u32>P.KEY_BYTES_MAX) return 0;
+  const lengths = load<u64>(node, P.NODE_LENGTHS_AT) >> bytes;
+  if ((lengths & 1) == 0 || bytes > <u32>P.KEY_BYTES_MAX) return 0;
   const hash = nameHash(at, bytes);
   const mask = load<u32>(node, P.NODE_MASK_AT);
   let slot = hash & mask;

@@ -4,7 +4,7 @@
  * deeper than JSON_DEPTH_MAX are noted, and read to their end: malformed goes before too deep.
  */
 import { Decoding, levelBits, numeralOf, stop } from '../cursor';
-import { scanNumber } from '../numeral';
+import { passShort, scanNumber } from '../numeral';
 import { JSON_DEPTH_MAX } from '../shared/abi';
 import { scanString, skipSpace } from './json-text';
 
@@ -92,7 +92,13 @@ function skipScalar(d: Decoding, at: usize): usize {
     const quote = scanString(d, at + 1);
     return quote == 0 ? 0 : quote + 1;
   }
-  if (byte == 0x2d || byte - 0x30 <= 9) return skipNumber(d, at);
+  if (byte == 0x2d || byte - 0x30 <= 9) {
+    if (ASC_FEATURE_SIMD) {
+      const next = passShort(at, d.end);
+      if (next != 0) return next;
+    }
+    return skipNumber(d, at);
+  }
   return skipLiteral(d, at);
 }
 
@@ -102,15 +108,23 @@ export function skipNumber(d: Decoding, at: usize): usize {
   return next == 0 ? stop(d, numeral.trouble) : next;
 }
 
+// Letters as a word.
+const TRUE: u32 = 0x65757274;
+const NULL: u32 = 0x6c6c756e;
+
 /** `true`, `false` or `null`. */
 export function skipLiteral(d: Decoding, at: usize): usize {
+  if (at + 4 <= d.end) {
+    const letters = load<u32>(at);
+    if (letters == TRUE || letters == NULL) return at + 4;
+  }
   switch (<u32>load<u8>(at)) {
     case 0x74:
-      return skipLetters(d, at, 0x65757274, 4);
+      return skipLetters(d, at, TRUE, 4);
     case 0x66:
       return skipLetters(d, at, 0x65736c6166, 5);
     case 0x6e:
-      return skipLetters(d, at, 0x6c6c756e, 4);
+      return skipLetters(d, at, NULL, 4);
     default:
       return stop(d, at);
   }

@@ -45,6 +45,22 @@ export function scanString(d: Decoding, at: usize): usize {
   return at < end && load<u8>(at) == 0x22 ? at : scanRest(d, at);
 }
 
+/** The same, without a call where 16 bytes hold the rest of the string. */
+@inline
+export function scanShortString(d: Decoding, at: usize, end: usize): usize {
+  if (ASC_FEATURE_SIMD) {
+    if (at + 16 <= end) {
+      const marks = marksOf(v128.load(at));
+      const quote = at + <usize>ctz(marks);
+      if (marks != 0 && load<u8>(quote) == 0x22) {
+        d.escaped = 0;
+        return quote;
+      }
+    }
+  }
+  return scanString(d, at);
+}
+
 /** A string in which something else than its end came first. */
 function scanRest(d: Decoding, at: usize): usize {
   const end = d.end;

@@ -8,12 +8,13 @@
  *
  * Devices say the same members in the same order again and again: every member remembers which one
  * came next in the last object (MEMBER_NEXT_AT), and that one is tried first, as it is written with
- * quotes and colon. Only when the bytes differ its key is scanned and looked up. What is remembered
- * is always a member of the same node, so that it decides nothing but the time that this takes.
+ * quotes and colon; or that none did. Only when the bytes differ its key is scanned and looked up.
+ * What is remembered is always a member of the same node, so that it decides nothing but the time
+ * that this takes.
  */
 import { channelArrayed, channelMemberCount, channelTrie } from '../channel';
 import {
-  closeSample, Decoding, openSample, ORDINAL_NONE, packScratch, seenMembers, stop, wrong,
+  closeSample, Decoding, openSample, ORDINAL_NONE, outOf, packScratch, seenMembers, stop, wrong,
 } from '../cursor';
 import { decodedAt, Sample, sampleAt, TIME_ABSENT } from '../decoded';
 import { JSON_DEPTH_MAX, SAMPLES_PER_RECORD_MAX } from '../shared/abi';
@@ -22,7 +23,7 @@ import { OK, TIME_MALFORMED } from '../shared/status';
 import { findMember, quotedBytesAt } from './json-key';
 import { skipColon, skipLiteral, skipNumber, skipValue } from './json-skip';
 import { takeBoolean, takeNumber, takeOther, takeString } from './json-take';
-import { scanString, skipSpace } from './json-text';
+import { scanShortString, scanString, skipSpace } from './json-text';
 
 const OBJECT: u32 = 0x7b;
 const ARRAY: u32 = 0x5b;
@@ -75,7 +76,7 @@ function walkObject(d: Decoding, sample: Sample, node: usize, at: usize, depth: 
     } else {
       if (at >= end) return stop(d, end);
       if (<u32>load<u8>(at) != QUOTE) return stop(d, at);
-      const quote = scanString(d, at + 1);
+      const quote = scanShortString(d, at + 1, end);
       if (quote == 0) return 0;
       member = findMember(d, node, at + 1, quote);
       if (member != 0) {
@@ -83,18 +84,37 @@ function walkObject(d: Decoding, sample: Sample, node: usize, at: usize, depth: 
         store<u32>(link, <u32>(member - node));
         link = member + P.MEMBER_NEXT_AT;
       }
-      at = skipColon(d, quote + 1);
+      at = passColon(d, quote + 1, end);
       if (at == 0) return 0;
     }
-    at = member == 0 ? skipValue(d, at, depth) : takeMember(d, sample, member, at, depth);
+    at = member == 0 ? passValue(d, at, depth) : takeMember(d, sample, member, at, depth);
     if (at == 0) return 0;
     at = skipSpace(at, end);
     if (at >= end) return stop(d, end);
     const next = <u32>load<u8>(at);
-    if (next == 0x7d) return at + 1;
+    if (next == 0x7d) {
+      // No member of the plan comes here: the next object's are not compared with any.
+      if (member == 0) store<u32>(link, 0);
+      return at + 1;
+    }
     if (next != 0x2c) return stop(d, at);
     at = skipSpace(at + 1, end);
   }
+}
+
+/** Colon and value of a member; most are written without white space. */
+@inline
+function passColon(d: Decoding, at: usize, end: usize): usize {
+  if (at + 1 < end && load<u8>(at) == 0x3a && load<u8>(at, 1) > 0x20) return at + 1;
+  return skipColon(d, at);
+}
+
+/** A value that the plan does not name; strings, the most of them, at once. */
+@inline
+function passValue(d: Decoding, at: usize, depth: u32): usize {
+  if (<u32>load<u8>(at) != QUOTE) return skipValue(d, at, depth);
+  const quote = scanShortString(d, at + 1, d.end);
+  return quote == 0 ? 0 : quote + 1;
 }
 
 /** False when the member was there before. */
@@ -189,9 +209,9 @@ function recordSample(d: Decoding): Sample {
 function shareTime(d: Decoding, record: Sample): void {
   const isMalformed = record.status == TIME_MALFORMED;
   if (!isMalformed && record.timeKind == TIME_ABSENT) return;
-  const count = min<u32>(decodedAt(d.out).sampleCount, SAMPLES_PER_RECORD_MAX);
+  const count = min<u32>(decodedAt(outOf(d)).sampleCount, SAMPLES_PER_RECORD_MAX);
   for (let i: u32 = 0; i < count; i++) {
-    const sample = sampleAt(d.out, i);
+    const sample = sampleAt(outOf(d), i);
     sample.timeOffset = record.timeOffset;
     sample.timeKind = record.timeKind;
     sample.eventTimeMs = record.eventTimeMs;

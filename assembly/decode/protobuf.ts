@@ -6,20 +6,23 @@
  * twice in one sample.
  */
 import {
-  channelActive, channelIgnoresUnknown, channelMetricCount, findMetric, metricAt, metricKind,
+  channelActive, channelIgnoresUnknown, channelMetricCount, channelNumbers, findMetric, metricAt,
   metricOrdinal,
 } from '../channel';
 import {
-  addUnknown, closeSample, Decoding, markSeen, openSample, refuse, setEventId, setTime, stop,
+  addUnknown, closeSample, Decoding, markSeen, openSample, outOf, refuse, setEventId, setTime,
+  stop,
 } from '../cursor';
 import { decodedAt, KEY_BOOT, readingAt } from '../decoded';
-import { KIND_NUMBER, READINGS_PER_RECORD_MAX } from '../shared/abi';
+import { KIND_NUMBER, METRICS_PER_CHANNEL_MAX, READINGS_PER_RECORD_MAX } from '../shared/abi';
 import { EVENT_ID_INVALID } from '../shared/status';
 import {
   addBoolean, addDouble, addInteger, addMismatch, addText, settleNumber,
 } from '../validate';
 import { isUtf8 } from './utf8';
-import { readLength, readTag, readVarint, skipPlain, zigzag } from './wire';
+import {
+  isShortTag, readLength, readLongTag, readTag, readVarint, skipPlain, zigzag,
+} from './wire';
 
 // Tags: field number << 3 | wire type.
 const TELEMETRY_SAMPLES = 0x0a;
@@ -45,16 +48,24 @@ export function decodeProtobuf(d: Decoding): bool {
   let idAt: usize = 0;
   let idBytes: u32 = 0;
   let hasBoot = false;
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   while (at < end) {
     const tagAt = at;
-    at = readTag(d, at, end);
-    if (at == 0) return false;
-    const tag = <u32>d.varint;
-    if (tag == TELEMETRY_SAMPLES) {
-      at = readLength(d, at, end, tagAt);
+    let tag = <u32>load<u8>(at++);
+    if (!isShortTag(tag)) {
+      at = readLongTag(d, tagAt, end);
       if (at == 0) return false;
-      const sampleEnd = at + <usize>d.varint;
+      tag = <u32>d.varint;
+    }
+    if (tag == TELEMETRY_SAMPLES) {
+      let bytes: usize = at < end ? load<u8>(at) : 0x80;
+      if (bytes < 0x80 && bytes < end - at) at++;
+      else {
+        at = readLength(d, at, end, tagAt);
+        if (at == 0) return false;
+        bytes = <usize>d.varint;
+      }
+      const sampleEnd = at + bytes;
       if (!decodeSample(d, at, sampleEnd, tagAt)) return false;
       at = sampleEnd;
     } else if (tag == TELEMETRY_EVENT_ID) {
@@ -94,9 +105,12 @@ function decodeSample(d: Decoding, at: usize, end: usize, sampleTag: usize): boo
       at = decodeUsual(d, at, end);
       if (at != tagAt) continue;
     }
-    at = readTag(d, at, end);
-    if (at == 0) return false;
-    const tag = <u32>d.varint;
+    let tag = <u32>load<u8>(at++);
+    if (!isShortTag(tag)) {
+      at = readLongTag(d, tagAt, end);
+      if (at == 0) return false;
+      tag = <u32>d.varint;
+    }
     if (tag == SAMPLE_READINGS) {
       at = readLength(d, at, end, tagAt);
       if (at == 0) return false;
@@ -134,26 +148,27 @@ function isUsual(word: u64): bool {
  */
 function decodeUsual(d: Decoding, at: usize, end: usize): usize {
   const channel = d.channel;
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   const first = decoded.readingCount;
+  const most = <u32>READINGS_PER_RECORD_MAX;
+  // Metrics that have no reading in this sample yet.
+  let open = channelNumbers(channel) & ~d.seen;
   let index = first;
-  let seen = d.seen;
-  while (end - at >= USUAL_BYTES && index < <u32>READINGS_PER_RECORD_MAX) {
+  while (end - at >= USUAL_BYTES && index < most) {
     const word = load<u64>(at);
     if (!isUsual(word)) break;
-    const number = (word >> 24) & 0x7f;
-    const metric = resolve(channel, number, 0, 0);
-    const bit = <u64>1 << (number - 1);
-    if (metric == 0 || metricKind(metric) != KIND_NUMBER || (seen & bit) != 0) break;
-    seen |= bit;
-    const reading = readingAt(d.out, index++);
-    reading.ordinal = <u32>number - 1;
+    const ordinal = (<u32>(word >> 24) & 0x7f) - 1;
+    const bit = <u64>1 << ordinal;
+    if (ordinal >= <u32>METRICS_PER_CHANNEL_MAX || (open & bit) == 0) break;
+    open ^= bit;
+    const reading = readingAt(outOf(d), index++);
+    reading.ordinal = ordinal;
     reading.kind = KIND_NUMBER;
     reading.offset = <u32>(at - d.payload);
-    settleNumber(reading, metric, load<f64>(at, USUAL_NUMBER_AT));
+    settleNumber(reading, metricAt(channel, ordinal), load<f64>(at, USUAL_NUMBER_AT));
     at += USUAL_BYTES;
   }
-  d.seen = seen;
+  d.seen |= channelNumbers(channel) & ~open;
   d.declared += index - first;
   decoded.readingCount = index;
   return at;

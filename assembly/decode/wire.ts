@@ -15,18 +15,22 @@ export const WIRE_FIXED32: u32 = 5;
 
 const TAG_BYTES_MAX: usize = 5;
 
+/** A tag of one byte: what is left to do is to take it. */
+@inline
+export function isShortTag(first: u32): bool { return first - 8 < 0x78; }
+
 /** A tag: below 2^32 in up to 5 bytes, with a field number above 0. */
 @inline
 export function readTag(d: Decoding, at: usize, end: usize): usize {
   const first = <u32>load<u8>(at);
-  if (first < 0x80 && first >= 8) {
+  if (isShortTag(first)) {
     d.varint = first;
     return at + 1;
   }
   return readLongTag(d, at, end);
 }
 
-function readLongTag(d: Decoding, at: usize, end: usize): usize {
+export function readLongTag(d: Decoding, at: usize, end: usize): usize {
   const next = readLongVarint(d, at, end, at);
   if (next == 0) return 0;
   const isTag = next - at <= TAG_BYTES_MAX && d.varint >> 32 == 0 && d.varint >= 8;

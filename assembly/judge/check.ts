@@ -13,7 +13,7 @@ import { deviceOf } from '../device';
 import { DECODED_AT, NONE } from '../memory';
 import { Latest, Section, findSection, latestAt, sinceAt } from '../series';
 import {
-  KIND_BOOLEAN, KIND_INTEGER, KIND_TEXT, OPERATOR_EQUAL, OPERATOR_LESS, OPERATOR_LESS_EQUAL,
+  KIND_BOOLEAN, KIND_NUMBER, KIND_TEXT, OPERATOR_EQUAL, OPERATOR_LESS, OPERATOR_LESS_EQUAL,
   POLICY_ACCEPT,
 } from '../shared/abi';
 import { RULE_LEFT_AT, RULE_OPERATOR_AT, RULE_RIGHT_AT } from '../shared/plan-layout';
@@ -24,8 +24,9 @@ import { keepText } from './dictionary';
 /** Integers and booleans as doubles; not for texts. */
 @inline
 export function doubleOf(kind: u32, bits: u64): f64 {
-  if (kind == KIND_INTEGER) return <f64>(<i64>bits);
-  return kind == KIND_BOOLEAN ? <f64>bits : reinterpret<f64>(bits);
+  // What most are first, and no conversion for nothing; a boolean is 0 or 1.
+  if (kind == KIND_NUMBER) return reinterpret<f64>(bits);
+  return <f64>(<i64>bits);
 }
 
 export function judgeReadings(record: Record, sample: Sample, event: i64): void {

@@ -118,7 +118,9 @@ export const CHANNEL_INDEXES_AT = 200;
 export const CHANNEL_INDEX_COUNT_AT = 204;
 /** 1: the samples are the elements of an array (samplesPath). */
 export const CHANNEL_ARRAYED_AT = 208;
-export const CHANNEL_BYTES = 216;
+/** Presence bits of the metrics in use whose kind is number. */
+export const CHANNEL_NUMBERS_AT = 216;
+export const CHANNEL_BYTES = 224;
 
 // --- window ------------------------------------------------------------------------------------
 export const WINDOW_LENGTH_AT = 0;
@@ -195,7 +197,9 @@ export const NODE_MASK_AT = 0;
  * MEMBER_NEXT_AT is: where it looks first, and nothing else depends on it.
  */
 export const NODE_FIRST_AT = 4;
-export const NODE_SLOTS_AT = 8;
+/** A bit for every length that a key has, modulo 64: most other keys are told by it. */
+export const NODE_LENGTHS_AT = 8;
+export const NODE_SLOTS_AT = 16;
 
 /** The key, with a quote before it and a quote and a colon behind it. */
 export const MEMBER_KEY_AT = 0;

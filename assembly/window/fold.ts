@@ -7,7 +7,7 @@
  * The ordinary case comes first: the cell that was folded into last is the one again.
  */
 import { channelOutOfOrderMs } from '../channel';
-import { Reading, Sample, readingAt, sampleAt } from '../decoded';
+import { READING_BYTES, Reading, Sample, readingAt, sampleAt } from '../decoded';
 import { doubleOf } from '../judge/check';
 import { DECODED_AT, readingScoreAt } from '../memory';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
@@ -180,13 +180,16 @@ function scoresOfFold(turn: Turn, window: u32, cell: usize): usize {
 @inline
 export function foldReadings(sample: Sample, cell: usize, at: u32, scores: usize): void {
   const sequence = turnOf().sequence;
-  const end = sample.readingFirst + sample.readingCount;
-  for (let i = sample.readingFirst; i < end; i++) {
-    const reading = readingAt(DECODED_AT, i);
+  const first = changetype<usize>(readingAt(DECODED_AT, sample.readingFirst));
+  const end = first + <usize>sample.readingCount * READING_BYTES;
+  for (let place = first; place < end; place += READING_BYTES) {
+    const reading = changetype<Reading>(place);
     if (!isFolded(reading)) continue;
     const value = doubleOf(reading.kind, reading.bits);
     fold(accumulatorAt(cell, reading.ordinal), value, at, sequence);
-    if (scores != 0) raiseScore(scores, reading.ordinal, load<f32>(readingScoreAt(i)));
+    if (scores == 0) continue;
+    const index = sample.readingFirst + <u32>((place - first) / READING_BYTES);
+    raiseScore(scores, reading.ordinal, load<f32>(readingScoreAt(index)));
   }
 }
 

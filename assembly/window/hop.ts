@@ -9,7 +9,7 @@
  * In: a section by slot and offset, and a window of it. Out: staged rows, one (E, fragment) at a
  * time. Where a full output region stops, `Turn.hopEnd` and `hopFragment` say where to go on.
  */
-import { DEVICE_UNVISITED, deviceOf, unvisited } from '../device';
+import { deviceOf, unvisited } from '../device';
 import { NONE, durable } from '../memory';
 import { rowsFull } from '../rows';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
@@ -111,7 +111,7 @@ function fireThrough(slot: u32, offset: usize, window: u32, through: i64): bool 
     if (end > through) break;
     if (!emitEnd(slot, offset, window, end, false)) return false;
     setFiredThrough(slot, offset, window, end);
-    unvisited(deviceOf(slot), DEVICE_UNVISITED);
+    unvisited(deviceOf(slot));
   }
   setFiredThrough(slot, offset, window, through);
   return true;

@@ -11,7 +11,7 @@
  * of it. Out: staged rows, one at a time: a full output region stops in front of the next one, and
  * the flags of the cells say where to go on.
  */
-import { DEVICE_UNVISITED, deviceOf, unvisited } from '../device';
+import { deviceOf, unvisited } from '../device';
 import { NONE, durable, rouse } from '../memory';
 import { rowsFull } from '../rows';
 import { Section, WindowState, sectionOf, windowStateAt } from '../series';
@@ -147,7 +147,7 @@ export function fireCells(slot: u32, offset: usize, window: u32, limit: i64): bo
       // Tombstones in front of the cells are gone.
       at = cellAt(sectionOf(slot, offset), window, i);
       setFired(slot, offset, changetype<Cell>(at));
-      unvisited(deviceOf(slot), DEVICE_UNVISITED);
+      unvisited(deviceOf(slot));
     }
     at += cellBytes(state, at, metrics);
   }

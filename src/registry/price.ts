@@ -19,8 +19,8 @@ export const KERNEL_LAYOUT = {
   fixedBytes: 0x40000 + (64 + 768 + 2048 + 6144 + 9216 + 576 + 192) * 1024,
   /** One slot is laid out per so much memory. */
   bytesPerSlot: 1024,
-  /** Slot 16, timer 12. Marks are four bits, left out. */
-  slotBytes: 28,
+  /** Slot 16, timer 12, calm 4. Marks are four bits, left out. */
+  slotBytes: 32,
   /** Index entries are a power of two, at least 4/3 of the slots. */
   indexBytes: 8,
   deviceBytes: 168,

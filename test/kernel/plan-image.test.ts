@@ -101,10 +101,9 @@ describe('plan image', () => {
 
   it('knows exactly the devices of a strict plan, and all of any other', async () => {
     const isAllowed = (given: Probe, tenant: string, site: string, device: string) => {
-      const bytes = [tenant, site, device].map((token) => Buffer.from(token));
-      const at = given.put(Buffer.concat(bytes));
-      const [t, s, d] = bytes.map(({ length }) => length) as [number, number, number];
-      return given.kernel.planDeviceAllowed(given.plan, at, t, at + t, s, at + t + s, d) !== 0;
+      const ids = [tenant, site, device].map((id) => Buffer.from(`\0${id}`));
+      for (const id of ids) id[0] = id.length - 1;
+      return given.kernel.planDeviceAllowed(given.plan, given.put(Buffer.concat(ids))) !== 0;
     };
     for (const identity of allowed) {
       const [tenant, site, device] = identity.split('/') as [string, string, string];

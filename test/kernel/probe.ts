@@ -25,7 +25,7 @@ interface Exports {
   planMagicOk(plan: number): number;
   planChannelById(plan: number, id: number): number;
   planFindChannel(plan: number, at: number, bytes: number): number;
-  planDeviceAllowed(plan: number, ...places: number[]): number;
+  planDeviceAllowed(plan: number, identity: number): number;
   planStatusText(plan: number, status: number): number;
   planStatusTextBytes(plan: number, status: number): number;
   planTableColumn(plan: number, table: number, column: number): number;

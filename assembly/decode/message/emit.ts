@@ -4,7 +4,7 @@
  */
 import { channelTimeFormat, metricAt, metricKind } from '../../channel';
 import {
-  idBuffer, markSeen, numeralOf, ORDINAL_NONE, refuse, setEventId, setTime,
+  idBuffer, markSeen, numeralOf, ORDINAL_NONE, outOf, refuse, setEventId, setTime,
 } from '../../cursor';
 import { decodedAt, Sample, sampleAt } from '../../decoded';
 import {
@@ -99,7 +99,7 @@ function emitEnum(m: Message, leaf: usize, number: i32, metric: usize, at: usize
   const text = m.textAt;
   const bytes = writeDigits(text, number < 0, <u64>(number < 0 ? -<i64>number : <i64>number));
   // Scratch has room for one such text per reading (decoded.ts); what is beyond is refused.
-  if (decodedAt(m.d.out).readingCount < <u32>READINGS_PER_RECORD_MAX) m.textAt += DIGITS_MAX;
+  if (decodedAt(outOf(m.d)).readingCount < <u32>READINGS_PER_RECORD_MAX) m.textAt += DIGITS_MAX;
   emitText(m, metric, text, bytes, at);
 }
 
@@ -163,8 +163,8 @@ function emitTime(m: Message, leaf: usize, slot: Slot, sample: usize): void {
     stamp(changetype<Sample>(sample), timeMs, offset);
     return;
   }
-  const count = min(decodedAt(d.out).sampleCount, <u32>SAMPLES_PER_RECORD_MAX);
-  for (let i: u32 = 0; i < count; i++) stamp(sampleAt(d.out, i), timeMs, offset);
+  const count = min(decodedAt(outOf(d)).sampleCount, <u32>SAMPLES_PER_RECORD_MAX);
+  for (let i: u32 = 0; i < count; i++) stamp(sampleAt(outOf(d), i), timeMs, offset);
 }
 
 function stamp(sample: Sample, timeMs: i64, offset: u32): void {

@@ -13,7 +13,7 @@
  * Depth is that of the declared paths: recursion ends where the program ends.
  */
 import { channelProgram } from '../../channel';
-import { closeSample, Decoding, openSample, stop, textBuffer } from '../../cursor';
+import { closeSample, Decoding, openSample, outOf, stop, textBuffer } from '../../cursor';
 import { decodedAt } from '../../decoded';
 import * as G from '../../shared/protobuf-program';
 import { readLength, readTag, skipValue, WIRE_BYTES } from '../wire';
@@ -124,7 +124,7 @@ function readSample(m: Message, node: usize, at: usize, end: usize, tagAt: usize
 export function forget(m: Message, clear: usize): void {
   const count = load<u32>(clear, G.CLEAR_COUNT_AT);
   if (load<u32>(clear, G.CLEAR_SAMPLES_AT) != 0) {
-    const decoded = decodedAt(m.d.out);
+    const decoded = decodedAt(outOf(m.d));
     decoded.sampleCount = 0;
     decoded.readingCount = 0;
     m.d.declared = 0;

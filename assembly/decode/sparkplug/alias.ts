@@ -2,7 +2,7 @@
  * Aliases while a Sparkplug message is read: those that the device remembers of one name space, and
  * those that a birth binds. Layouts: alias-list.ts.
  */
-import { Decoding, refuse } from '../../cursor';
+import { Decoding, outOf, refuse } from '../../cursor';
 import { LIMIT_EXCEEDED } from '../../shared/status';
 import { ALIASES_MAX } from '../../shared/abi';
 import { ALIAS_BYTES, Alias, AliasList, aliasListAt, listedAlias } from '../alias-list';
@@ -49,7 +49,7 @@ export function findAlias(d: Decoding, alias: u64, first: u32, count: u32): usiz
 export function bindAlias(
   d: Decoding, alias: u64, ordinal: u32, dataType: u32, others: u32,
 ): void {
-  const list = aliasListAt(d.out);
+  const list = aliasListAt(outOf(d));
   const index = changetype<AliasList>(list).count;
   if (index + others >= <u32>ALIASES_MAX) {
     refuse(d, LIMIT_EXCEEDED, d.payload);
@@ -66,7 +66,7 @@ export function bindAlias(
 
 /** The list of a birth as others read it: ascending, each alias once, with channel and space. */
 export function closeAliases(d: Decoding, channel: u32, space: u32): void {
-  const list = aliasListAt(d.out);
+  const list = aliasListAt(outOf(d));
   const count = changetype<AliasList>(list).count;
   if (!isAscending(list, count)) sort(list, count);
   let kept: u32 = 0;

@@ -10,8 +10,8 @@ import {
   channelActive, channelId, channelIgnoresUnknown, channelProgram, metricAt,
 } from '../../channel';
 import {
-  addUnknown, closeSample, Decoding, markSeen, nextReading, openSample, ORDINAL_NONE, setTime,
-  stop, textBuffer,
+  addUnknown, closeSample, Decoding, markSeen, nextReading, openSample, ORDINAL_NONE, outOf,
+  setTime, stop, textBuffer,
 } from '../../cursor';
 import {
   DECODED_BIRTH, DECODED_FILTERED, decodedAt, Sample, SAMPLE_HISTORICAL,
@@ -71,7 +71,7 @@ export function decodeSparkplug(d: Decoding): bool {
   const spark = changetype<Spark>(changetype<usize>(metricScratch(d)) + SPARK_AT);
   begin(d, spark, kind, type);
   if (!readPayload(d, spark)) return false;
-  const decoded = decodedAt(d.out);
+  const decoded = decodedAt(outOf(d));
   if (kind != KIND_DEATH && !readMetrics(d, spark)) return false;
   if (spark.sample != 0) closeSample(d, changetype<Sample>(spark.sample));
   if (decoded.readingCount == 0) decoded.flags |= DECODED_FILTERED;
@@ -85,7 +85,7 @@ export function decodeSparkplug(d: Decoding): bool {
 function begin(d: Decoding, spark: Spark, kind: u32, type: u32): void {
   const situation = d.situation;
   memory.fill(changetype<usize>(spark), 0, offsetof<Spark>());
-  changetype<AliasList>(aliasListAt(d.out)).count = 0;
+  changetype<AliasList>(aliasListAt(outOf(d))).count = 0;
   spark.kind = kind;
   spark.channel = channelId(d.channel);
   if (type < situation.kindBytes) {
@@ -127,7 +127,7 @@ function readPayload(d: Decoding, spark: Spark): bool {
       spark.hasTimestamp = 1;
     } else if (number == PAYLOAD_SEQUENCE) {
       if (d.varint > SEQUENCE_MAX) return stop(d, tagAt) != 0;
-      decodedAt(d.out).sparkSequence = <u32>d.varint;
+      decodedAt(outOf(d)).sparkSequence = <u32>d.varint;
     }
   }
   return true;

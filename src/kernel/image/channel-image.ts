@@ -152,12 +152,14 @@ function writeMetrics(writer: ImageWriter, channel: number, metrics: readonly Pl
   const list = writer.reserve(metrics.length * L.METRIC_BYTES);
   let required = 0n;
   let active = 0n;
+  let numbers = 0n;
   const inUse: { key: Uint8Array; value: number }[] = [];
   metrics.forEach((metric, i) => {
     assert(metric.ordinal === i, `metric ${metric.name} lies at its ordinal ${metric.ordinal}`);
     writeMetric(writer, list + i * L.METRIC_BYTES, metric);
     if (metric.retired) return;
     active |= 1n << BigInt(i);
+    if (metric.kind === 'number') numbers |= 1n << BigInt(i);
     if (metric.required) required |= 1n << BigInt(i);
     inUse.push({ key: new TextEncoder().encode(metric.name), value: i + 1 });
   });
@@ -166,6 +168,7 @@ function writeMetrics(writer: ImageWriter, channel: number, metrics: readonly Pl
   writer.u32(channel + L.CHANNEL_METRICS_AT, list - channel);
   writer.u64(channel + L.CHANNEL_REQUIRED_AT, required);
   writer.u64(channel + L.CHANNEL_ACTIVE_AT, active);
+  writer.u64(channel + L.CHANNEL_NUMBERS_AT, numbers);
   writer.u32(channel + L.CHANNEL_BY_NAME_AT, byName.at - channel);
   writer.u32(channel + L.CHANNEL_BY_NAME_MASK_AT, byName.mask);
 }

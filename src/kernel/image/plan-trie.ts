@@ -110,10 +110,13 @@ function writeNode(writer: ImageWriter, members: ReadonlyMap<string, Member>): n
   const mask = slotMask(members.size);
   const node = writer.reserve(L.NODE_SLOTS_AT + (mask + 1) * L.SLOT_BYTES);
   writer.u32(node + L.NODE_MASK_AT, mask);
+  let lengths = 0n;
   for (const member of members.values()) {
+    lengths |= 1n << BigInt(member.key.byteLength % WORD_BITS);
     const slots = { at: node + L.NODE_SLOTS_AT, mask };
     writer.addSlot(slots, member.key, writeMember(writer, member) - node);
   }
+  writer.u64(node + L.NODE_LENGTHS_AT, lengths);
   return node;
 }
 
