@@ -251,6 +251,10 @@ function readVarint(at: usize, end: usize): usize {
       turnOf().varint = first;
       return at + 1;
     }
+    if (end - at > 1 && load<u8>(at, 1) < 128) {
+      turnOf().varint = (first & 127) | (<u64>load<u8>(at, 1) << 7);
+      return at + 2;
+    }
   }
   return readLongVarint(at, end);
 }

@@ -54,13 +54,12 @@ export function judgeBoot(device: Device, offset: usize, sequence: u64, event: i
   if (offset == 0) return event <= device.bootFloor ? DEDUP_UNKNOWN : OK;
   const at = changetype<usize>(device) + offset;
   const boot = changetype<Boot>(at);
-  // From the highest: a device's next event is usually behind the last interval, where no floor is.
-  for (let i = boot.count; i > 0; i--) {
+  // A device's next event is usually behind the last interval, where no floor is.
+  let i = boot.count;
+  if (i > 0 && sequence > load<u64>(intervalAt(at, i - 1), 8)) return OK;
+  for (; i > 0; i--) {
     const interval = intervalAt(at, i - 1);
-    if (sequence > load<u64>(interval, 8)) {
-      if (i == boot.count) return OK;
-      break;
-    }
+    if (sequence > load<u64>(interval, 8)) break;
     if (sequence >= load<u64>(interval)) return DUPLICATE;
   }
   return sequence <= boot.floor ? DEDUP_UNKNOWN : OK;

@@ -28,6 +28,13 @@ export function defaultKey(): void {
   }
 }
 
+@inline
+function wordHash(wordAt: usize, keyAt: usize): u64 {
+  const word = load<u64>(wordAt);
+  const key = load<u64>(keyAt);
+  return <u64>(<u32>word + <u32>key) * <u64>(<u32>(word >> 32) + <u32>(key >> 32));
+}
+
 /** Of an identity that is padded with zeros to words of 8 bytes. */
 @inline
 export function identityHash(identity: usize, bytes: u32): u32 {
@@ -42,11 +49,9 @@ export function identityHash(identity: usize, bytes: u32): u32 {
       sums = i64x2.add(sums, i64x2.extmul_low_i32x4_u(low, high));
     }
     sum += i64x2.extract_lane(sums, 0) + i64x2.extract_lane(sums, 1);
-  }
-  for (; at < bytes; at += 8) {
-    const word = load<u64>(identity + at);
-    const key = load<u64>(INDEX_KEY_AT + at);
-    sum += <u64>(<u32>word + <u32>key) * <u64>(<u32>(word >> 32) + <u32>(key >> 32));
+    if (at < bytes) sum += wordHash(identity + at, INDEX_KEY_AT + at);
+  } else {
+    for (; at < bytes; at += 8) sum += wordHash(identity + at, INDEX_KEY_AT + at);
   }
   // A multiplication alone would keep the pattern of ids that count: NH is linear in either half.
   sum ^= sum >> 32;
@@ -141,7 +146,9 @@ function putId(out: usize, at: usize, bytes: u32): usize {
   store<u8>(out++, <u8>bytes);
   if (ASC_FEATURE_SIMD) {
     v128.store(out, v128.load(at));
-    for (let i: u32 = 16; i < bytes; i += 16) v128.store(out + i, v128.load(at + i));
+    if (bytes > 16) {
+      for (let i: u32 = 16; i < bytes; i += 16) v128.store(out + i, v128.load(at + i));
+    }
   } else memory.copy(out, at, bytes);
   return out + bytes;
 }

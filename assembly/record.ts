@@ -44,7 +44,7 @@ import * as S from './shared/status';
 import {
   KEY_CONTENT, KEY_INVALID, NO_METRIC, Record, identityScratch, recordAt, situationOf, turnOf,
 } from './work';
-import { equalBytes, zeroBlock } from './text';
+import { equalNames, zeroBlock } from './text';
 import { sectionGrowth } from './window/growth';
 
 /** What `openRecord` gives. */
@@ -156,7 +156,7 @@ function findChannel(record: Record): usize {
   const usual = turn.channel;
   if (
     usual != 0 && channelNameBytes(usual) == bytes &&
-    equalBytes(channelName(usual), record.channelAt, bytes)
+    equalNames(channelName(usual), record.channelAt, bytes)
   ) return usual;
   turn.channel = planFindChannel(control().plan, record.channelAt, bytes);
   return turn.channel;

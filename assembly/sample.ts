@@ -25,7 +25,7 @@ import { DECODED_AT, NONE, durable, readingScoreAt } from './memory';
 import { closeRecord, note } from './record';
 import { rowsFull, sealMore } from './rows';
 import {
-  TILE_DEVICE_TIME, TILE_PRESENCE, TILE_RECEIVED, TILE_VALUES, addSample, openTile, putFlags,
+  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, putFlags, rowAt,
   valueBehind, wideAt, zeroAbsent,
 } from './tile';
 import { Latest, Section, latestAt, sectionOf, sinceAt } from './series';
@@ -153,9 +153,10 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
   const tile = openTile(channel);
   const row = addSample(tile, device, channel, event);
   const own = sample.timeKind == TIME_PRESENT ? sample.eventTimeMs : event;
-  store<i64>(wideAt(tile, TILE_RECEIVED, row), record.received);
-  store<i64>(wideAt(tile, TILE_DEVICE_TIME, row), own);
-  store<u64>(wideAt(tile, TILE_PRESENCE, row), fillValues(tile, row, channel, sample));
+  const place = rowAt(tile, row);
+  store<i64>(place, record.received, RECEIVED_AT);
+  store<i64>(place, own, DEVICE_TIME_AT);
+  store<u64>(place, fillValues(tile, row, channel, sample), PRESENCE_AT);
   putFlags(tile, row, channel, flags | timeFlags(record, sample, section, event));
   if (section.score != SCORE_NONE || section.alertCount > 0) {
     watchReadings(device, channel, at, sample, event);

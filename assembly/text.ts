@@ -52,6 +52,7 @@ export function copyWords(to: usize, from: usize, bytes: usize): void {
 export function copyBlocks(to: usize, from: usize, bytes: usize): void {
   if (ASC_FEATURE_SIMD) {
     v128.store(to, v128.load(from));
+    if (bytes <= 16) return;
     for (let i: usize = 16; i < bytes; i += 16) v128.store(to + i, v128.load(from + i));
   } else copyWords(to, from, bytes);
 }
@@ -65,9 +66,25 @@ export function equalWords(left: usize, right: usize, bytes: u32): bool {
       const unlike = v128.xor(v128.load(left + at), v128.load(right + at));
       if (v128.any_true(unlike)) return false;
     }
+    return at >= bytes || load<u64>(left + at) == load<u64>(right + at);
   }
   for (; at < bytes; at += 8) if (load<u64>(left + at) != load<u64>(right + at)) return false;
   return true;
+}
+
+/**
+ * Of texts behind which there are at least 16 bytes of memory, whatever they hold: a name in the
+ * plan and one in a chunk.
+ */
+@inline
+export function equalNames(left: usize, right: usize, bytes: u32): bool {
+  if (ASC_FEATURE_SIMD) {
+    if (bytes <= 16) {
+      const same = <u32>i8x16.bitmask(i8x16.eq(v128.load(left), v128.load(right)));
+      return (same | <u32>(<u64>0xffffffff << bytes)) == 0xffffffff;
+    }
+  }
+  return equalBytes(left, right, bytes);
 }
 
 export function equalBytes(left: usize, right: usize, bytes: u32): bool {

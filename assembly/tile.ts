@@ -42,6 +42,13 @@ export const TILE_PRESENCE: u32 = 4;
 /** The device's own time, where the event's may be a corrected one. */
 export const TILE_DEVICE_TIME: u32 = 5;
 export const TILE_VALUES: u32 = 6;
+// Where they lie, as instructions take it: behind the place of the row (rowAt).
+const EVENT_AT: usize = TILE_BYTES + <usize>TILE_EVENT * COLUMN_BYTES;
+export const RECEIVED_AT: usize = TILE_BYTES + <usize>TILE_RECEIVED * COLUMN_BYTES;
+const LOG_TIME_AT: usize = TILE_BYTES + <usize>TILE_LOG_TIME * COLUMN_BYTES;
+const SEQUENCE_AT: usize = TILE_BYTES + <usize>TILE_SEQUENCE * COLUMN_BYTES;
+export const PRESENCE_AT: usize = TILE_BYTES + <usize>TILE_PRESENCE * COLUMN_BYTES;
+export const DEVICE_TIME_AT: usize = TILE_BYTES + <usize>TILE_DEVICE_TIME * COLUMN_BYTES;
 // Columns of u32.
 export const TILE_ORDINAL: u32 = 0;
 export const TILE_FLAGS: u32 = 1;
@@ -75,6 +82,11 @@ export function textColumnBytes(tile: usize, column: u32): u32 {
 @inline
 export function wideAt(tile: usize, column: u32, row: u32): usize {
   return wideColumn(tile, column) + (<usize>row << 3);
+}
+/** What the offsets below count from. */
+@inline
+export function rowAt(tile: usize, row: u32): usize {
+  return tile + (<usize>row << 3);
 }
 /** Of a value's column, `columns` further on. */
 @inline
@@ -112,9 +124,10 @@ export function addSample(tile: usize, device: Device, channel: usize, event: i6
   const row = changetype<Tile>(tile).rows++;
   stageTable(channelTable(channel)).rows++;
   turn.sealBytes += ROW_BYTES + (metrics << 3) + device.identityBytes;
-  store<i64>(wideAt(tile, TILE_EVENT, row), event);
-  store<i64>(wideAt(tile, TILE_LOG_TIME, row), durable().logClock);
-  store<u64>(wideAt(tile, TILE_SEQUENCE, row), turn.sequence);
+  const place = rowAt(tile, row);
+  store<i64>(place, event, EVENT_AT);
+  store<i64>(place, durable().logClock, LOG_TIME_AT);
+  store<u64>(place, turn.sequence, SEQUENCE_AT);
   const halves = halfColumn(tile, metrics, 0) + (<usize>row << 2);
   const expires = expiresAt(event, channelRetentionMs(channel));
   store<u32>(halves, turn.sampleOrdinal, <usize>TILE_ORDINAL * HALF_BYTES);
@@ -148,6 +161,7 @@ function addTexts(tile: Tile, texts: usize, id: usize): void {
 @inline
 export function zeroAbsent(values: usize, channel: usize, presence: u64): void {
   const all = u64.MAX_VALUE >> (64 - channelMetricCount(channel));
+  if ((all & ~presence) == 0) return;
   for (let absent = all & ~presence; absent != 0; absent &= absent - 1) {
     store<u64>(valueBehind(values, <u32>ctz(absent)), 0);
   }

@@ -28,7 +28,7 @@ import {
 import { KIND_TEXT, POLICY_CORRECT, SCORE_NONE, WINDOW_TUMBLING } from './shared/abi';
 import { OK } from './shared/status';
 import {
-  TILE_DEVICE_TIME, TILE_PRESENCE, TILE_RECEIVED, TILE_VALUES, addSample, openTile, putFlags,
+  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, putFlags, rowAt,
   valueBehind, wideAt, zeroAbsent,
 } from './tile';
 import { isScheduled } from './timer';
@@ -150,9 +150,10 @@ function keepReadings(
     keepLatest(changetype<Latest>(series + <usize>ordinal * stride), reading.bits, event, 0);
   }
   zeroAbsent(values, channel, presence);
-  store<i64>(wideAt(tile, TILE_RECEIVED, row), record.received);
-  store<i64>(wideAt(tile, TILE_DEVICE_TIME, row), event);
-  store<u64>(wideAt(tile, TILE_PRESENCE, row), presence);
+  const place = rowAt(tile, row);
+  store<i64>(place, record.received, RECEIVED_AT);
+  store<i64>(place, event, DEVICE_TIME_AT);
+  store<u64>(place, presence, PRESENCE_AT);
   putFlags(tile, row, channel, 0);
 }
 

@@ -46,6 +46,10 @@ export function readVarint(d: Decoding, at: usize, end: usize, tagAt: usize): us
       d.varint = first;
       return at + 1;
     }
+    if (end - at > 1 && load<u8>(at, 1) < 0x80) {
+      d.varint = (first & 0x7f) | (<u32>load<u8>(at, 1) << 7);
+      return at + 2;
+    }
   }
   return readLongVarint(d, at, end, tagAt);
 }

@@ -32,22 +32,22 @@ export function kernelCommand(): Command {
     .option('--subject <names>', 'only these subjects', namesAmong(SUBJECTS))
     .option('--events <count>', 'events measured per case')
     .action((options: Options) => {
-      collectInPlace();
+      workInPlace();
       for (const chosen of casesOf(options)) print(runKernelCase(chosen), options.json === true);
       process.exit(0);
     });
 }
 
 /**
- * Garbage is to be collected where it is made, not by threads that run beside somebody else's
- * measurement: V8 takes these flags only at its start.
+ * Garbage is to be collected, and code to be compiled, where it is made, not by threads that run
+ * beside somebody else's measurement: V8 takes these flags only at its start.
  */
-const GC_FLAGS = ['--single-threaded-gc', '--expose-gc'];
+const V8_FLAGS = ['--single-threaded', '--expose-gc'];
 
-function collectInPlace(): void {
-  if (process.execArgv.includes(GC_FLAGS[0]!)) return;
+function workInPlace(): void {
+  if (process.execArgv.includes(V8_FLAGS[0]!)) return;
   const { argv, execArgv, execPath } = process;
-  const options = [...GC_FLAGS, ...execArgv, ...argv.slice(1)];
+  const options = [...V8_FLAGS, ...execArgv, ...argv.slice(1)];
   process.exit(spawnSync(execPath, options, { stdio: 'inherit' }).status ?? 1);
 }
 
