@@ -166,11 +166,11 @@ export function openSample(d: Decoding, at: usize): Sample {
     index = SAMPLES_PER_RECORD_MAX - 1;
   }
   const sample = sampleAt(outOf(d), index);
-  sample.eventTimeMs = 0;
-  sample.timeKind = TIME_ABSENT;
-  sample.status = OK;
-  sample.offset = <u32>(at - d.payload);
-  sample.timeOffset = sample.offset;
+  const offset = <u32>(at - d.payload);
+  // Time, kind of time and status.
+  zeroBlock(changetype<usize>(sample));
+  sample.offset = offset;
+  sample.timeOffset = offset;
   sample.flags = 0;
   sample.expectMs = 0;
   sample.metric = ORDINAL_NONE;

@@ -12,7 +12,7 @@ import {
   INDEX_BYTES, MARK_CHANGED, MARK_FLUSH, NONE, control, durable, rouse, setMark, setMarks, slotAt,
 } from './memory';
 import { NO_SPARK_SEQUENCE } from './decoded';
-import { poolAllocate, poolFits, poolFree, poolIsWide, poolRoom } from './pool';
+import { poolAllocate, poolFits, poolFree, poolRoom } from './pool';
 import { identityHash } from './identity';
 import { equalWords } from './text';
 import { Record, identityScratch } from './work';
@@ -143,14 +143,8 @@ export function growthFits(bytes: usize, growth: usize): bool {
   return growth == 0 || poolFits(roomFor(bytes + growth) << 2);
 }
 
-/** Growth that surely fits a wide pool, even of a block as long. */
-const GROWTH_SMALL: usize = 1024 * 1024;
-
-/** True when growth of at most `growth` surely fits; false says nothing. */
-@inline
-export function growthIsSmall(bytes: usize, growth: usize): bool {
-  return bytes <= GROWTH_SMALL && growth <= GROWTH_SMALL && poolIsWide();
-}
+/** Growth that surely fits a wide pool (poolIsWide), even of a block as long. */
+export const GROWTH_SMALL: usize = 1024 * 1024;
 
 /** Opens a gap of zeros at `offset` of the block. Room was checked by `growthFits`. */
 export function insertBytes(slot: u32, offset: usize, bytes: usize): void {

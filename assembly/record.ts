@@ -9,7 +9,7 @@
  */
 import { BOOT_GROWTH, findBoot, judgeBoot, rememberBoot } from './boot';
 import {
-  Device, REGISTER_BYTES, deviceOf, findDevice, growthFits, growthIsSmall, reachDevice,
+  Device, GROWTH_SMALL, REGISTER_BYTES, deviceOf, findDevice, growthFits, reachDevice,
   registerDevice, registerFits,
 } from './device';
 import { decodeRecord } from './decode/decode';
@@ -36,6 +36,7 @@ import {
   planDeadLettersPerDeviceMinute, planDeviceAllowed, planDevicesMax, planFindChannel,
 } from './plan';
 import { isNamed } from './identity';
+import { poolIsWide } from './pool';
 import { judgeId, rememberId, ringGrowth } from './ring';
 import { stageLetter } from './rows';
 import { FORMAT_SPARKPLUG, PAYLOAD_BYTES_MAX } from './shared/abi';
@@ -56,6 +57,8 @@ const MINUTE_MS: i64 = 60000;
 const USUAL_SAMPLES: u32 = 2;
 /** Boots, quality, a section of 64 metrics with seasons, 2 cells with 128 bins in 6 windows. */
 const USUAL_BYTES: usize = 512 * 1024;
+/** Cells of 64 bytes, times metrics and one, that grow by GROWTH_SMALL together with the above. */
+const CELLS_SMALL: u32 = <u32>(GROWTH_SMALL - USUAL_BYTES) >> 8;
 
 /** Forgets the record before; identity, payload and time are filled in by the caller. */
 @inline
@@ -231,20 +234,20 @@ function isUsual(record: Record): bool {
 }
 
 /**
- * No less than a usual record may add: a new section of every size with its cells, and all cells
- * made as wide as the channel's metrics ask for (a cell now has at least one accumulator).
+ * True when what a usual record may add is small: a new section of every size with its cells, and
+ * all cells made as wide as the channel's metrics ask for, 256 bytes a metric (a cell now has at
+ * least one accumulator). Not even blocks of GROWTH_SMALL pass: a channel has a metric.
  */
 @inline
-function usualGrowth(device: Device, channel: usize): usize {
-  const widest = (<usize>channelMetricCount(channel) + 1) << 8;
-  return USUAL_BYTES + (<usize>device.bytes >> 6) * widest;
+function isSmall(device: Device, channel: usize): bool {
+  return (device.bytes >> 6) * (channelMetricCount(channel) + 1) <= CELLS_SMALL;
 }
 
 /** True when everything that the record may add to its device's block surely fits. */
 function roomFits(record: Record, isNew: bool): bool {
   const device = isNew ? changetype<Device>(0) : deviceOf(record.slot);
   if (!isNew && isUsual(record)) {
-    if (growthIsSmall(device.bytes, usualGrowth(device, record.channel))) return true;
+    if (isSmall(device, record.channel) && poolIsWide()) return true;
   }
   let growth = qualityGrowth(device);
   if (record.status == S.OK) {

@@ -25,8 +25,8 @@ import { DECODED_AT, NONE, durable, readingScoreAt } from './memory';
 import { closeRecord, note } from './record';
 import { rowsFull, sealMore } from './rows';
 import {
-  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, putFlags, rowAt,
-  valueBehind, wideAt, zeroAbsent,
+  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, rowAt, valueBehind,
+  wideAt, zeroAbsent,
 } from './tile';
 import { Latest, Section, latestAt, sectionOf, sinceAt } from './series';
 import {
@@ -151,13 +151,13 @@ function storeSample(record: Record, index: u32, event: i64, flags: u32): void {
     countStoredSample(qualityOf(device), section, channel, sample, event);
   }
   const tile = openTile(channel);
-  const row = addSample(tile, device, channel, event);
+  const all = flags | timeFlags(record, sample, section, event);
+  const row = addSample(tile, device, channel, event, all);
   const own = sample.timeKind == TIME_PRESENT ? sample.eventTimeMs : event;
   const place = rowAt(tile, row);
   store<i64>(place, record.received, RECEIVED_AT);
   store<i64>(place, own, DEVICE_TIME_AT);
   store<u64>(place, fillValues(tile, row, channel, sample), PRESENCE_AT);
-  putFlags(tile, row, channel, flags | timeFlags(record, sample, section, event));
   if (section.score != SCORE_NONE || section.alertCount > 0) {
     watchReadings(device, channel, at, sample, event);
   }

@@ -118,7 +118,9 @@ function addTile(list: StageTable, channel: usize): usize {
 
 /** Adds a row to an open tile and gives its number; the caller fills in what is not known here. */
 @inline
-export function addSample(tile: usize, device: Device, channel: usize, event: i64): u32 {
+export function addSample(
+  tile: usize, device: Device, channel: usize, event: i64, flags: u32,
+): u32 {
   const metrics = channelMetricCount(channel);
   const turn = turnOf();
   const row = changetype<Tile>(tile).rows++;
@@ -131,14 +133,10 @@ export function addSample(tile: usize, device: Device, channel: usize, event: i6
   const halves = halfColumn(tile, metrics, 0) + (<usize>row << 2);
   const expires = expiresAt(event, channelRetentionMs(channel));
   store<u32>(halves, turn.sampleOrdinal, <usize>TILE_ORDINAL * HALF_BYTES);
+  store<u32>(halves, flags, <usize>TILE_FLAGS * HALF_BYTES);
   store<u32>(halves, expires, <usize>TILE_EXPIRES * HALF_BYTES);
   addTexts(changetype<Tile>(tile), textColumn(tile, metrics, 0), identityOf(device));
   return row;
-}
-
-@inline
-export function putFlags(tile: usize, row: u32, channel: usize, flags: u32): void {
-  store<u32>(halfColumn(tile, channelMetricCount(channel), TILE_FLAGS) + (<usize>row << 2), flags);
 }
 
 /** The three ids of an identity, each to its column. */

@@ -28,8 +28,8 @@ import {
 import { KIND_TEXT, POLICY_CORRECT, SCORE_NONE, WINDOW_TUMBLING } from './shared/abi';
 import { OK } from './shared/status';
 import {
-  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, putFlags, rowAt,
-  valueBehind, wideAt, zeroAbsent,
+  DEVICE_TIME_AT, PRESENCE_AT, RECEIVED_AT, TILE_VALUES, addSample, openTile, rowAt, valueBehind,
+  wideAt, zeroAbsent,
 } from './tile';
 import { isScheduled } from './timer';
 import { CELL_FIRED, Cell, cellAt, hasSketches, kindOf, scoresAt } from './window/cell';
@@ -137,7 +137,7 @@ function keepReadings(
   const channel = record.channel;
   const event = sample.eventTimeMs;
   const tile = openTile(channel);
-  const row = addSample(tile, device, channel, event);
+  const row = addSample(tile, device, channel, event, 0);
   const values = wideAt(tile, TILE_VALUES, row);
   let presence: u64 = 0;
   let at = changetype<usize>(readingAt(DECODED_AT, sample.readingFirst));
@@ -154,7 +154,6 @@ function keepReadings(
   store<i64>(place, record.received, RECEIVED_AT);
   store<i64>(place, event, DEVICE_TIME_AT);
   store<u64>(place, presence, PRESENCE_AT);
-  putFlags(tile, row, channel, 0);
 }
 
 /** Into the cells that fitsWindows found; true when some window has sketches too. */

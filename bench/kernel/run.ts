@@ -66,7 +66,7 @@ export function small(given: KernelCase): KernelCase {
   return { ...given, devices: Math.min(given.devices, 100), events: 20 * K };
 }
 
-const GROUP_EVENTS = 100 * K;
+const GROUP_EVENTS = 50 * K;
 /** Gives V8 the time to compile its best code before anything is counted. */
 const WARM_EVENTS = 400 * K;
 
