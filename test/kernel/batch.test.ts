@@ -94,6 +94,14 @@ const BATCHES: readonly (readonly [string, readonly Field[]])[] = [
   ]),
   ['ids that are none', [record(...named('t', 's.', 'd')), record(...named('t', 's', 'd d'))]],
   ['a record that ends in its ids', [text(1, Buffer.concat(IDS).subarray(0, 9))]],
+  [
+    'an id that ends behind its record, in the next one',
+    [
+      record(TENANT, SITE, DEVICE, Buffer.from([0x22, 20, 0x63])),
+      record(...IDS, RECEIVED, PAYLOAD),
+    ],
+  ],
+  ['a long id in another order', [record(SITE, TENANT, text(3, id(65)), CHANNEL, PAYLOAD)]],
   ['a record that says more than there is', [Buffer.from([10, 60, ...TENANT, ...SITE])]],
   ['nothing behind a tag', [record(...IDS, PAYLOAD), Buffer.from([10])]],
   ...[127, 128, 129, 256, 257].map((count): [string, Field[]] => [`${count} records`, many(count)]),
