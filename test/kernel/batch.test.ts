@@ -101,7 +101,10 @@ const BATCHES: readonly (readonly [string, readonly Field[]])[] = [
       record(...IDS, RECEIVED, PAYLOAD),
     ],
   ],
-  ['a long id in another order', [record(SITE, TENANT, text(3, id(65)), CHANNEL, PAYLOAD)]],
+  [
+    'a long id behind others',
+    [record(text(12, 'x'), TENANT, SITE, text(3, id(65)), CHANNEL, PAYLOAD)],
+  ],
   ['a record that says more than there is', [Buffer.from([10, 60, ...TENANT, ...SITE])]],
   ['nothing behind a tag', [record(...IDS, PAYLOAD), Buffer.from([10])]],
   ...[127, 128, 129, 256, 257].map((count): [string, Field[]] => [`${count} records`, many(count)]),
