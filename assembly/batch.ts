@@ -1,8 +1,8 @@
 /**
  * A record batch (proto/record_batch.proto). `openBatch` reads all of it before anything is
  * applied, and keeps where the fields of its first RECORDS_SLICE records are; `nextSlice` does the
- * same for those that follow, and cannot fail. Fields in the usual order with lengths of one byte
- * are read without a loop; anything else by `readFields`.
+ * same for those that follow, and cannot fail. Fields in the usual order, ids with lengths of one
+ * byte, are read without a loop; anything else by `readFields`.
  */
 import { KEY_BOOT } from './decoded';
 import { setEventId } from './entry';

@@ -85,6 +85,17 @@ export function clearDecoding(d: Decoding): void {
   zeroBlock(at + offsetof<Decoding>('wrongAt'));
 }
 
+/** That blocks cleared here and in decode.ts are what they mean to clear; folds to a constant. */
+export function decodingIsRight(): bool {
+  return (
+    offsetof<Decoding>('wrongAt') - offsetof<Decoding>('seen') == 16 &&
+    offsetof<Decoding>('recordTimeAt') - offsetof<Decoding>('wrongAt') == 12 &&
+    offsetof<Decoded>('idAt') == 16 && offsetof<Decoded>('sequence') == 32 &&
+    offsetof<Decoded>('sparkSequence') == 48 && offsetof<Sample>('status') == 12 &&
+    OK == 0 && TIME_ABSENT == 0
+  );
+}
+
 @inline
 export function decodingAt(out: usize): Decoding {
   return changetype<Decoding>(out + DECODED_SCRATCH_AT);

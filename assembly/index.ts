@@ -7,6 +7,7 @@ import { CHUNK_BYTES_MAX, ABI_VERSION, SEMANTICS_VERSION } from './shared/abi';
 import {
   BLOCKS_AT, EXPORT_AT, INDEX_KEY_AT, INPUT_AT, SKIPS_AT, control, durable, layOut, mapIsRight,
 } from './memory';
+import { decodingIsRight } from './cursor';
 import { defaultKey } from './identity';
 import { poolAllocate, poolFree, poolOpen } from './pool';
 import { recordIsRight } from './record';
@@ -27,7 +28,7 @@ export function semantics_version(): u32 { return SEMANTICS_VERSION; }
  * The module's own data ends here: must not exceed STATE_BASE. 0 when its records are misplaced.
  */
 export function data_end(): u32 {
-  return mapIsRight() && recordIsRight() ? <u32>__heap_base : 0;
+  return mapIsRight() && recordIsRight() && decodingIsRight() ? <u32>__heap_base : 0;
 }
 
 /** Lays out a fresh memory of zeros; it has no plan yet. */

@@ -155,8 +155,14 @@ export function seasonsBytes(score: u32, metrics: u32): usize {
 @inline
 export function bodyOf(section: usize): usize {
   const head = changetype<Section>(section);
-  return changetype<usize>(latestAt(section, head.metricCount)) +
-    seasonsBytes(head.score, head.metricCount);
+  const series = changetype<usize>(latestAt(section, 0));
+  return bodyBehind(head, series, seriesBytes(head.score, head.stands));
+}
+/** The same, for whom has found the series and how long each is. */
+@inline
+export function bodyBehind(head: Section, series: usize, stride: usize): usize {
+  const metrics = <u32>head.metricCount;
+  return series + <usize>metrics * stride + seasonsBytes(head.score, metrics);
 }
 
 /** The section at a place in the order of channels. */

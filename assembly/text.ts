@@ -73,8 +73,8 @@ export function equalWords(left: usize, right: usize, bytes: u32): bool {
 }
 
 /**
- * Of texts behind which there are at least 16 bytes of memory, whatever they hold: a name in the
- * plan and one in a chunk.
+ * Of texts behind whose beginning there are at least 16 bytes of memory, whatever they hold: a name
+ * in the plan and one in a chunk.
  */
 @inline
 export function equalNames(left: usize, right: usize, bytes: u32): bool {

@@ -23,7 +23,7 @@ import { countStored } from './ledger';
 import { DECODED_AT, NONE, durable, slotAt } from './memory';
 import { keepLatest, watchReadings } from './sample';
 import {
-  Latest, Section, findSection, latestAt, seasonsBytes, sectionOf, seriesBytes, windowStateAt,
+  Latest, Section, bodyBehind, findSection, latestAt, sectionOf, seriesBytes, windowStateAt,
 } from './series';
 import { KIND_TEXT, POLICY_CORRECT, SCORE_NONE, WINDOW_TUMBLING } from './shared/abi';
 import { OK } from './shared/status';
@@ -56,8 +56,7 @@ export function storeUsual(record: Record, sample: Sample): bool {
   if (!isScheduled(entry, channel)) return false;
   const series = changetype<usize>(latestAt(at, 0));
   const stride = seriesBytes(section.score, section.stands);
-  const body = series + <usize>section.metricCount * stride +
-    seasonsBytes(section.score, section.metricCount);
+  const body = bodyBehind(section, series, stride);
   if (!fitsWindows(at, body, event, watermark)) return false;
   learnClock(device, record.received - event);
   if (countsQuality()) countUsual(record, sample, device, section);

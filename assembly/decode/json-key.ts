@@ -4,7 +4,7 @@
  */
 import { Decoding, textBuffer } from '../cursor';
 import * as P from '../shared/plan-layout';
-import { equalBytes, nameHash } from '../text';
+import { equalBytes, equalNames, nameHash } from '../text';
 import { unescape } from './json-text';
 
 /** How many bytes the member's key takes at `at` with its quotes and colon; 0 = it is not there. */
@@ -13,14 +13,9 @@ export function quotedBytesAt(member: usize, at: usize, end: usize): u32 {
   const bytes = load<u32>(member, P.MEMBER_QUOTED_BYTES_AT);
   if (at + bytes > end) return 0;
   const quoted = member + load<u32>(member, P.MEMBER_KEY_AT) - 1;
-  if (ASC_FEATURE_SIMD) {
-    // Behind every key the image has as many bytes to read.
-    if (bytes <= 16 && at + 16 <= end) {
-      const same = <u32>i8x16.bitmask(i8x16.eq(v128.load(at), v128.load(quoted)));
-      return (same | <u32>0xffffffff << bytes) == 0xffffffff ? bytes : 0;
-    }
-  }
-  return equalBytes(quoted, at, bytes) ? bytes : 0;
+  // Behind every key the image has 16 bytes to read; behind a payload nothing may be read.
+  const same = at + 16 <= end ? equalNames(quoted, at, bytes) : equalBytes(quoted, at, bytes);
+  return same ? bytes : 0;
 }
 
 /** The node's member with the key [at, end), escapes resolved when d.escaped; 0 = none. */

@@ -102,7 +102,7 @@ function walkObject(d: Decoding, sample: Sample, node: usize, at: usize, depth: 
   }
 }
 
-/** Colon and value of a member; most are written without white space. */
+/** Behind a key: its colon, which most write without white space. Gives where the value is. */
 @inline
 function passColon(d: Decoding, at: usize, end: usize): usize {
   if (at + 1 < end && load<u8>(at) == 0x3a && load<u8>(at, 1) > 0x20) return at + 1;

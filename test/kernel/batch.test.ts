@@ -5,8 +5,7 @@
  */
 import { expect } from 'chai';
 import { ID_BYTES_MAX } from '../../assembly/shared/abi.ts';
-import type { Kernel } from '../../src/model/doors.ts';
-import { BUILDS, startKernel } from './build.ts';
+import { everyBuild } from './build.ts';
 import { difference, drive, GENERATION, lines, runReference } from './drive.ts';
 import { all, LOG, LogWriter, PARTITION, START_MS } from './log-writer.ts';
 import { channelOf, MINUTE_WINDOW, metricOf, planOf } from './plan-sample.ts';
@@ -113,13 +112,7 @@ const BATCHES: readonly (readonly [string, readonly Field[]])[] = [
 
 describe('a record batch', function () {
   this.timeout(60_000);
-  const kernels: Kernel[] = [];
-  before(async () => {
-    for (const build of BUILDS) kernels.push(await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels) await kernel.stop();
-  });
+  const kernels = everyBuild();
 
   const plan = planOf([
     channelOf(0, 'c', { metrics: [metricOf(0, 'm', { max: 900 })], windows: [MINUTE_WINDOW] }),
@@ -134,7 +127,7 @@ describe('a record batch', function () {
       log.append('batch', body);
       log.at(START_MS + 1000).tick();
       const wanted = lines(runReference({ messages: log.messages, skips: [] } as never));
-      for (const kernel of kernels) {
+      for (const kernel of kernels.values()) {
         const options = { log: LOG, partition: PARTITION, generation: GENERATION };
         const partition = kernel.open({ ...options, memoryBytes: 32 << 20 });
         const outcome = await drive(partition, all(log.messages));

@@ -5,8 +5,8 @@
  * alone, put it into the environment as ONLY_SEED. The logs hold every payload format.
  */
 import { expect } from 'chai';
-import type { Kernel, PartitionKernel } from '../../src/model/doors.ts';
-import { BUILDS, type Build, startKernel } from './build.ts';
+import type { PartitionKernel } from '../../src/model/doors.ts';
+import { BUILDS, type Build, everyBuild } from './build.ts';
 import { difference, drive, GENERATION, lines, Outcome, runReference } from './drive.ts';
 import { generateStream, type Stream } from './generator.ts';
 import { checkExpected, checkLedger } from './law.ts';
@@ -52,14 +52,8 @@ function isCapped(stream: Stream): boolean {
 
 describe('kernel against reference', function () {
   this.timeout(120_000);
-  const kernels = new Map<Build, Kernel>();
+  const kernels = everyBuild();
   const sights = new Sights();
-  before(async () => {
-    for (const build of BUILDS) kernels.set(build, await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels.values()) await kernel.stop();
-  });
 
   function open(build: Build, stream: Stream): PartitionKernel {
     const partition = kernels.get(build)!.open({

@@ -3,8 +3,7 @@
  * reference; and laws that their outcome keeps whoever computed it.
  */
 import { expect } from 'chai';
-import type { Kernel } from '../../src/model/doors.ts';
-import { BUILDS, type Build, startKernel } from './build.ts';
+import { BUILDS, type Build, everyBuild } from './build.ts';
 import { difference, drive, GENERATION, lines, type Outcome, runReference } from './drive.ts';
 import type { Stream } from './generator.ts';
 import { checkLedger, totals } from './law.ts';
@@ -22,13 +21,7 @@ function* randomSizes(): Generator<number> {
 
 describe(`hard streams (cut by seed ${SEED})`, function () {
   this.timeout(120_000);
-  const kernels = new Map<Build, Kernel>();
-  before(async () => {
-    for (const build of BUILDS) kernels.set(build, await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels.values()) await kernel.stop();
-  });
+  const kernels = everyBuild();
 
   async function run(build: Build, { messages }: Stream, sizes: Iterable<number>) {
     const partition = kernels.get(build)!.open({

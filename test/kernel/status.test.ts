@@ -15,7 +15,7 @@ import type { DeviceRecord } from '../../src/model/record.ts';
 import { STATUS_NAMES, STATUSES } from '../../src/model/status.ts';
 import { createRefusal } from '../../src/readmodel/refusal.ts';
 import { encodeRecordBatch } from '../../src/wire/record-batch.ts';
-import { BUILDS, startKernel } from './build.ts';
+import { everyBuild } from './build.ts';
 import { drive, GENERATION, lines, type Outcome } from './drive.ts';
 import { all, LOG, LogWriter, PARTITION, recordOf, START_MS } from './log-writer.ts';
 import { channelOf, HOUR_MS, metricOf, planOf } from './plan-sample.ts';
@@ -303,13 +303,7 @@ function logOf({ record = {}, before = [], plan = {}, body }: Case): LogWriter {
 
 describe('the status of a record', function () {
   this.timeout(60_000);
-  const kernels: Kernel[] = [];
-  before(async () => {
-    for (const build of BUILDS) kernels.push(await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels) await kernel.stop();
-  });
+  const kernels = everyBuild();
 
   async function run(kernel: Kernel, given: Case): Promise<Outcome> {
     const { messages } = logOf(given);
@@ -324,7 +318,7 @@ describe('the status of a record', function () {
   /** What the ledger says became of the records that were not stored whole. */
   async function check(given: Case, wanted: string): Promise<void> {
     const outcomes = [];
-    for (const kernel of kernels) outcomes.push(await run(kernel, given));
+    for (const kernel of kernels.values()) outcomes.push(await run(kernel, given));
     const { reason, records } = outcomes[0]!.tables.get('ledger')!.at(-1)!;
     const names = (reason as string[]).filter((_, index) => (records as bigint[])[index]! > 0n);
     expect(names).to.deep.equal([wanted]);

@@ -5,10 +5,9 @@
  */
 import { expect } from 'chai';
 import { CLOCK_BUCKET_MS } from '../../assembly/shared/abi.ts';
-import type { Kernel } from '../../src/model/doors.ts';
 import type { Plan, PlanAlert, PlanChannel } from '../../src/model/plan.ts';
 import type { DeviceRecord } from '../../src/model/record.ts';
-import { BUILDS, startKernel } from './build.ts';
+import { everyBuild } from './build.ts';
 import { difference, drive, GENERATION, lines, runReference } from './drive.ts';
 import { always, cut, LOG, LogWriter, PARTITION, recordOf } from './log-writer.ts';
 import { channelOf, MINUTE_MS, MINUTE_WINDOW, metricOf, planOf, windowOf } from './plan-sample.ts';
@@ -128,19 +127,13 @@ function streamOf(channel: Partial<PlanChannel>, given: Partial<Plan>): SteadySt
 
 describe('a steady stream', function () {
   this.timeout(60_000);
-  const kernels: Kernel[] = [];
-  before(async () => {
-    for (const build of BUILDS) kernels.push(await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels) await kernel.stop();
-  });
+  const kernels = everyBuild();
 
   for (const [title, channel, given] of STEADY) {
     it(`equals the reference ${title}`, async () => {
       const { messages } = streamOf(channel, given).log;
       const wanted = lines(runReference({ messages, skips: [] } as never));
-      for (const kernel of kernels) {
+      for (const kernel of kernels.values()) {
         const options = { log: LOG, partition: PARTITION, generation: GENERATION };
         const partition = kernel.open({ ...options, memoryBytes: 32 << 20 });
         // In several turns, so that regions are used again.

@@ -3,10 +3,9 @@
  * in every build of the kernel and in the reference.
  */
 import { expect } from 'chai';
-import type { Kernel } from '../../src/model/doors.ts';
 import type { Fact, WindowFact } from '../../src/model/fact.ts';
 import { type PlanChannel, type PlanWindow, WINDOW_DEFAULTS } from '../../src/model/plan.ts';
-import { BUILDS, startKernel } from './build.ts';
+import { everyBuild } from './build.ts';
 import { drive, GENERATION, runReference } from './drive.ts';
 import { all, LOG, LogWriter, PARTITION, recordOf, START_MS } from './log-writer.ts';
 import { channelOf, HOUR_MS, planOf } from './plan-sample.ts';
@@ -61,20 +60,14 @@ const rowsOf = (facts: readonly Fact[]): string[] =>
 
 describe('windows by hand', function () {
   this.timeout(60_000);
-  const kernels: Kernel[] = [];
-  before(async () => {
-    for (const build of BUILDS) kernels.push(await startKernel(build));
-  });
-  after(async () => {
-    for (const kernel of kernels) await kernel.stop();
-  });
+  const kernels = everyBuild();
 
   function check(rows: readonly (readonly [string, Told, readonly string[]])[]): void {
     for (const [title, told, wanted] of rows) {
       it(title, async () => {
         const { messages } = logOf(told);
         expect(rowsOf(runReference({ messages, skips: [] } as never).facts)).to.deep.equal(wanted);
-        for (const kernel of kernels) {
+        for (const kernel of kernels.values()) {
           const partition = kernel.open({
             ...{ log: LOG, partition: PARTITION, generation: GENERATION, memoryBytes: 32 << 20 },
           });
