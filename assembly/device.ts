@@ -21,6 +21,8 @@ import { Record, identityScratch } from './work';
 export const DEVICE_UNVISITED: u8 = 1;
 /** Reached by a record since its shadow was last published. */
 export const DEVICE_UNPUBLISHED: u8 = 2;
+/** Raised alerts are emitted again: a generation has begun (generation.ts). */
+export const DEVICE_REPEATED: u8 = 4;
 
 /** Counts are as wide as their limits in shared/abi.ts ask for; what has none stays wide. */
 @unmanaged

@@ -4,9 +4,12 @@
  * the ledger. One section of a device, or its shadow, is one unit of work.
  */
 import { INTERVAL_BYTES } from './boot';
+import { released } from './capture';
 import {
-  DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, releaseBytes, touchDevice,
+  DEVICE_REPEATED, DEVICE_UNPUBLISHED, DEVICE_UNVISITED, Device, deviceOf, releaseBytes,
+  touchDevice,
 } from './device';
+import { repeatAlerts } from './generation';
 import {
   MARK_FLUSH, NONE, calmTime, clearMark, control, durable, nextMarked, nextVisit, setCalm,
 } from './memory';
@@ -46,6 +49,7 @@ export function flushDevices(): bool {
 }
 
 function flushDevice(slot: u32): bool {
+  if (!released(slot)) return false;
   const turn = turnOf();
   while (turn.flushSection < deviceOf(slot).channelCount) {
     if (rowsFull()) return false;
@@ -53,11 +57,12 @@ function flushDevice(slot: u32): bool {
     const at = sectionAt(device, turn.flushSection);
     const channel = planChannelById(control().plan, changetype<Section>(at).channel);
     if (!flushWindows(slot, at - changetype<usize>(device), channel)) return false;
+    if (!repeatAlerts(deviceOf(slot), sectionAt(deviceOf(slot), turn.flushSection))) return false;
     turn.flushSection++;
   }
   if (rowsFull()) return false;
   const device = deviceOf(slot);
-  device.flags &= ~DEVICE_UNVISITED;
+  device.flags &= ~(DEVICE_UNVISITED | DEVICE_REPEATED);
   touchDevice(slot);
   if (shadowDue(device)) {
     stageDevice(device);

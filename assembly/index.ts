@@ -8,13 +8,14 @@ import {
   BLOCKS_AT, EXPORT_AT, INDEX_KEY_AT, INPUT_AT, SKIPS_AT, control, durable, layOut, mapIsRight,
 } from './memory';
 import { decodingIsRight } from './cursor';
+import { beginGeneration } from './generation';
 import { defaultKey } from './identity';
 import { poolAllocate, poolFree, poolOpen } from './pool';
 import { recordIsRight } from './record';
 import { RESULT_DONE, RESULT_MEMORY_FULL } from './shared/control';
-import {
-  exportBegin, exportEnd, exportNext, hashState, importCheck, importChunk, importEnd,
-} from './state';
+import { beginExport, endExport, fillExport, takeExport } from './capture';
+import { hashState } from './state-hash';
+import { importCheck, importChunk, importEnd } from './state';
 import { fnv1a64, fnv1a64Byte, FNV_OFFSET } from './text';
 import { rebuildTimers } from './timer';
 import { turnOf } from './work';
@@ -76,10 +77,17 @@ export function turn(region: u32, bytes: u32): i32 {
 }
 export function resume(): i32 { return continueTurn(); }
 
-/** Captures what changed (or all); then `export_next` until 0, then `export_end`. */
-export function export_begin(all: u32): void { exportBegin(all); }
-export function export_next(): u32 { return exportNext(); }
-export function export_end(acknowledged: u32): void { exportEnd(acknowledged); }
+/**
+ * Captures what changed, or all, or what changed and slice k of n of the rest (n = 0: none). Then
+ * `export_fill` (about `bytes`; 1 at the end) and `export_take` of the chunks that are ready, also
+ * between and after turns, then `export_end`.
+ */
+export function export_begin(all: u32, slice: u32, slices: u32): void {
+  beginExport(all, slice, slices);
+}
+export function export_fill(bytes: u32): u32 { return fillExport(bytes); }
+export function export_take(): void { takeExport(); }
+export function export_end(acknowledged: u32): void { endExport(acknowledged); }
 
 export function import_chunk(bytes: u32): i32 { return importChunk(bytes); }
 /**
@@ -87,6 +95,8 @@ export function import_chunk(bytes: u32): i32 { return importChunk(bytes); }
  */
 export function import_check(): i32 { return importCheck(); }
 export function import_end(): void { importEnd(); }
+/** What is imported goes on in a later generation: see generation.ts. */
+export function begin_generation(generation: u32): void { beginGeneration(generation); }
 
 /** Leaves the hash of the state in the control block. */
 export function state_hash(): void { hashState(); }

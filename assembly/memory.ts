@@ -7,9 +7,9 @@
  *    ├ two input regions                                                    2 MiB
  *    ├ staged rows                                                          6 MiB
  *    ├ sealed blocks                                                        9 MiB
- *    ├ one export chunk                                                   576 KiB
+ *    ├ export chunks (capture.ts)                                        1.5 MiB
  *    ├ scores of a record's readings · a window being merged              128 KiB
- *    ├ slots · identity index · timer heap · calms · marks   by the memory's size
+ *    ├ slots · index · timer heap · calms · hashes · marks   by the memory's size
  *    └ pool: device blocks and the plan image             the rest
  *
  * Only `Durable` and the device blocks are state: hashed and checkpointed. The rest is scratch or
@@ -20,7 +20,8 @@ import {
   CONTROL_BLOCK_COUNT_AT, CONTROL_INDEX_AT, CONTROL_INDEX_KEY_AT, CONTROL_LETTER_AT,
   CONTROL_LOG_CLOCK_AT, CONTROL_PLAN_AT,
   CONTROL_PLAN_PENDING_AT, CONTROL_SEQUENCE_AT, CONTROL_SKIP_COUNT_AT, CONTROL_SLOTS_MAX_AT,
-  CONTROL_STATE_HASH_AT, CONTROL_TURN_WORD_AT, SKIPS_MAX, SKIP_BYTES, STATE_BASE,
+  CONTROL_STATE_HASH_AT, CONTROL_TURN_WORD_AT, EXPORT_CHUNKS_MAX, EXPORT_CHUNK_BYTES, SKIPS_MAX,
+  SKIP_BYTES, STATE_BASE, CONTROL_EXPORT_READY_AT,
 } from './shared/control';
 import { STATUS_COUNT } from './shared/status';
 import { DECODED_BYTES } from './decoded';
@@ -41,6 +42,8 @@ export const BLOCKS_AT: usize = SKIPS_AT + SKIPS_MAX * SKIP_BYTES;
 export const TABLES_MAX: usize = 1296;
 export const STAGE_TABLES_AT: usize = BLOCKS_AT + TABLES_MAX * 16;
 export const DECODED_AT: usize = CONTROL_AT + 64 * KIB;
+/** `Durable` as it was when an export began. */
+export const CAPTURED_AT: usize = DECODED_AT - 2 * KIB;
 export const INPUT_AT: usize = DECODED_AT + 768 * KIB;
 export const STAGE_AT: usize = INPUT_AT + 2 * CHUNK_BYTES_MAX;
 export const STAGE_BYTES: usize = 6144 * KIB;
@@ -48,7 +51,7 @@ export const OUTPUT_AT: usize = STAGE_AT + STAGE_BYTES;
 export const OUTPUT_BYTES: usize = 9216 * KIB;
 export const EXPORT_AT: usize = OUTPUT_AT + OUTPUT_BYTES;
 /** Import chunks are put here too. */
-export const EXPORT_BYTES: usize = 576 * KIB;
+export const EXPORT_BYTES: usize = EXPORT_CHUNKS_MAX * EXPORT_CHUNK_BYTES;
 /** f32 per reading of the decoded record. */
 export const READING_SCORES_AT: usize = EXPORT_AT + EXPORT_BYTES;
 /** A window of several cells while it is merged (window/merge.ts). */
@@ -94,6 +97,9 @@ export class Control {
   stateHash: u64;
   plan: u32;
   zero: u32;
+  /** Chunks of an export that the host may take, and the slot + 1 of a block a turn waits for. */
+  exportReady: u32;
+  exportWanted: u32;
   // From here on the kernel's own.
   slots: usize;
   index: usize;
@@ -103,10 +109,15 @@ export class Control {
   marks: usize;
   markBytes: u32;
   partition: u32;
+  /** 1: blocks of an export wait to be copied; what changes one must copy it first. */
+  exportOpen: u32;
   exportSlot: u32;
+  /** How much of the block of `exportSplit` is in chunks; 0: no block is split. */
   exportOffset: u32;
-  exportAll: u32;
-  exportDone: u32;
+  exportSplit: u32;
+  /** The chunk being filled: where its next piece goes, and its pieces. */
+  exportAt: usize;
+  exportPieces: u32;
   importSeen: u32;
   // Texts of the partition (judge/dictionary.ts): table and page, and up to where they are saved.
   texts: usize;
@@ -120,6 +131,12 @@ export class Control {
   exportText: u32;
   /** By slot: before this log time (calmTime) a flush point changes nothing of the device. */
   calms: usize;
+  /** By slot: hash of the device's block in the last export, 0 before; and the sum of them. */
+  hashes: usize;
+  devicesHash: u64;
+  /** Of the texts up to `textsHashed`, out of the `textsCaptured` that an export has. */
+  textsHash: u64;
+  textsHashed: u32;
 }
 
 /** The partition header: state, hashed and checkpointed. Multiples of 8 bytes, no padding. */
@@ -175,6 +192,7 @@ export const SLOT_BYTES: usize = offsetof<Slot>();
 export const INDEX_BYTES: usize = 8;
 export const HEAP_BYTES: usize = 12;
 const CALM_BYTES: usize = 4;
+export const HASH_BYTES: usize = 8;
 
 /** Bit sets over slots, one behind the other. */
 export const MARK_FLUSH: u32 = 0;
@@ -182,7 +200,9 @@ export const MARK_CHANGED: u32 = 1;
 export const MARK_CAPTURED: u32 = 2;
 /** The device has counters of a minute of quality. */
 export const MARK_QUALITY: u32 = 3;
-export const MARK_COUNT: u32 = 4;
+/** The block waits to be copied by the export that is open. */
+export const MARK_WAITING: u32 = 4;
+export const MARK_COUNT: u32 = 5;
 
 @inline export function control(): Control { return changetype<Control>(CONTROL_AT); }
 @inline export function durable(): Durable { return changetype<Durable>(DURABLE_AT); }
@@ -225,6 +245,11 @@ export function setMarks(slot: u32): void {
 export function clearMark(mark: u32, slot: u32): void {
   const at = wordOf(mark, slot);
   store<u64>(at, load<u64>(at) & ~(<u64>1 << (slot & 63)));
+}
+
+@inline
+export function isMarked(mark: u32, slot: u32): bool {
+  return (load<u64>(wordOf(mark, slot)) >> (slot & 63) & 1) != 0;
 }
 
 /** Least slot ≥ `from` that has the mark; `deviceCount` or more when there is none. */
@@ -311,7 +336,8 @@ export function layOut(memoryBytes: usize): usize {
   c.indexMask = <u32>(indexSize - 1);
   c.heap = c.index + indexSize * INDEX_BYTES;
   c.calms = alignUp(c.heap + slotsMax * HEAP_BYTES, 64);
-  c.marks = alignUp(c.calms + slotsMax * CALM_BYTES, 64);
+  c.hashes = alignUp(c.calms + slotsMax * CALM_BYTES, 64);
+  c.marks = alignUp(c.hashes + slotsMax * HASH_BYTES, 64);
   c.markBytes = <u32>((slotsMax + 64) >> 3) & ~7;
   return alignUp(c.marks + <usize>MARK_COUNT * c.markBytes, 4096);
 }
@@ -332,7 +358,9 @@ export function mapIsRight(): bool {
     offsetof<Control>('index') == CONTROL_INDEX_AT &&
     offsetof<Control>() <= <usize>CONTROL_INDEX_KEY_AT &&
     offsetof<Durable>() == DURABLE_RECORDS_AT &&
-    STAGE_TABLES_AT + TABLES_MAX * 16 <= DECODED_AT &&
+    offsetof<Control>('exportReady') == CONTROL_EXPORT_READY_AT &&
+    STAGE_TABLES_AT + TABLES_MAX * 16 <= CAPTURED_AT &&
+    CAPTURED_AT + DURABLE_BYTES <= DECODED_AT &&
     DECODED_AT + DECODED_BYTES <= INPUT_AT &&
     READING_SCORES_AT + (<usize>READINGS_PER_RECORD_MAX << 2) <= MERGE_AT
   );

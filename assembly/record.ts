@@ -12,6 +12,7 @@ import {
   Device, GROWTH_SMALL, REGISTER_BYTES, deviceOf, findDevice, growthFits, reachDevice,
   registerDevice, registerFits,
 } from './device';
+import { released } from './capture';
 import { decodeRecord } from './decode/decode';
 import {
   DECODED_FILTERED, Decoded, KEY_BOOT, KEY_EVENT_ID, KEY_NONE, TIME_PRESENT, decodedAt, sampleAt,
@@ -52,6 +53,8 @@ import { sectionGrowth } from './window/growth';
 export const RECORD_DONE: i32 = 0;
 export const RECORD_SAMPLES: i32 = 1;
 export const RECORD_NO_MEMORY: i32 = 2;
+/** Nothing was done: an export has to copy the device's block first. */
+export const RECORD_AGAIN: i32 = 3;
 
 const MINUTE_MS: i64 = 60000;
 const USUAL_SAMPLES: u32 = 2;
@@ -131,6 +134,7 @@ export function openRecord(record: Record): i32 {
   const c = control();
   if (record.named != 0) {
     record.slot = findDevice(record);
+    if (record.slot >= 0 && !released(record.slot)) return RECORD_AGAIN;
     record.channel = findChannel(record);
     if ((record.slot < 0 || record.channel == 0) && !isNamed(record)) record.named = 0;
   }

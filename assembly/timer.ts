@@ -3,6 +3,7 @@
  * later than the device's real deadline; it is corrected when it comes to the top, so that devices
  * fire in (deadline, slot) order and the channels of one deadline by id. Rebuilt from the devices.
  */
+import { released } from './capture';
 import { channelIdleMs } from './channel';
 import { Device, deviceOf, touchDevice } from './device';
 import { HEAP_BYTES, Slot, control, durable, rouse, slotAt } from './memory';
@@ -169,6 +170,7 @@ function fireChannel(slot: u32, deadline: i64): bool {
     const at = sectionAt(device, i);
     const section = changetype<Section>(at);
     if (section.unfired == 0 || deadlineOf(section) != deadline) continue;
+    if (!released(slot)) return false;
     touchDevice(slot);
     return fireWindows(slot, at - changetype<usize>(device), i64.MAX_VALUE);
   }

@@ -11,7 +11,8 @@ import * as E from './entry';
 import { countMessage } from './ledger';
 import { NONE, control, durable } from './memory';
 import {
-  RECORD_NO_MEMORY, RECORD_SAMPLES, clearRecord, messageHasSkip, openRecord, refuseMessage,
+  RECORD_AGAIN, RECORD_NO_MEMORY, RECORD_SAMPLES,
+  clearRecord, messageHasSkip, openRecord, refuseMessage,
 } from './record';
 import { applySamples, samplesFit } from './sample';
 import { clearOutput, sealBlocks } from './seal';
@@ -156,6 +157,7 @@ function nextRecord(turn: Turn): i32 {
   turn.sample = 0;
   const result = openRecord(record);
   if (result == RECORD_NO_MEMORY) return RESULT_MEMORY_FULL;
+  if (result == RECORD_AGAIN) return RESULT_MORE;
   turn.slicePlace++;
   if (result == RECORD_SAMPLES && !applySamples(record)) {
     turn.phase = PHASE_SAMPLES;

@@ -9,6 +9,8 @@ import { runJourney } from './journey.ts';
 import { kernelCommand } from './kernel/command.ts';
 import { microCommand } from './micro/command.ts';
 import { parseCommand } from './parse/command.ts';
+import { recoveryCommand } from './recovery/command.ts';
+import { runAudit } from './verify.ts';
 
 const program = new Command('bench').description('the benchmark harness of Millrace');
 
@@ -29,9 +31,25 @@ program
     process.exit(0);
   });
 
+program
+  .command('verify')
+  .description('millrace verify over a partition that was killed hard several times')
+  .option('--events <count>', 'events to send', '1000000')
+  .option('--crashes <count>', 'kills amid sending', '5')
+  .action(async (options: { events: string; crashes: string }) => {
+    const result = await runAudit({
+      events: Number(options.events),
+      crashes: Number(options.crashes),
+      onStep: (what) => console.error(what),
+    });
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+    process.exit(0);
+  });
+
 program.addCommand(kernelCommand());
 program.addCommand(parseCommand());
 program.addCommand(microCommand());
 program.addCommand(anomalyCommand());
+program.addCommand(recoveryCommand());
 
 await program.parseAsync();

@@ -7,7 +7,7 @@
  *
  *   dependencies   npm ci                 when package-lock.json is not what node_modules holds
  *   kernel         asc, three targets     when assembly/ or asconfig.json changed
- *   code           tsc                    when src/, test/, bench/ or tsconfig.json changed
+ *   code           tsc                    when src/, test/, bench/, cluster/ or tsconfig changed
  *   nats-server    found, or fetched      when none new enough is on this machine
  *
  * Invariants: a stamp (hash of everything a step reads) is removed before its step and written
@@ -145,7 +145,7 @@ async function buildCode() {
   const hash = codeHash();
   if (readText(PATHS.codeStamp) === hash) return;
   fs.rmSync(PATHS.codeStamp, { force: true });
-  say('code', 'compiling src, test and bench');
+  say('code', 'compiling src, test, bench and cluster');
   const startMs = Date.now();
   removeOrphans();
   const tsc = at('node_modules/typescript/bin/tsc');
@@ -157,7 +157,7 @@ async function buildCode() {
 
 /** Compiled files whose source is gone: a deleted test must not go on running. */
 function removeOrphans() {
-  for (const folder of ['src', 'test', 'bench', 'assembly']) {
+  for (const folder of ['src', 'test', 'bench', 'cluster', 'assembly']) {
     for (const path of listFiles(at('build', folder))) {
       const source = at(relative(at('build'), path).replace(/\.js(\.map)?$/, '.ts'));
       if (/\.js(\.map)?$/.test(path) && !fs.existsSync(source)) fs.rmSync(path);
@@ -193,7 +193,9 @@ function kernelHash() {
 }
 
 function codeHash() {
-  const folders = ['src', 'test', 'bench', 'assembly/shared'].map((folder) => at(folder));
+  const folders = ['src', 'test', 'bench', 'cluster', 'assembly/shared'].map((folder) =>
+    at(folder),
+  );
   const sources = folders.flatMap(listFiles).filter((path) => /\.(ts|json)$/.test(path));
   return hashOf([...sources, at('tsconfig.json'), PATHS.packageLock]);
 }

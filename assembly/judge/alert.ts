@@ -22,6 +22,9 @@ import { stageAlert } from './alert-row';
 const PENDING: u32 = 1;
 const RAISED: u32 = 2;
 
+@inline
+export function isRaised(state: AlertState): bool { return state.flags == RAISED; }
+
 @inline function lowOf(alert: usize): f64 { return load<f64>(alert, ALERT_LOW_AT); }
 @inline function highOf(alert: usize): f64 { return load<f64>(alert, ALERT_HIGH_AT); }
 

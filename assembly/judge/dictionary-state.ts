@@ -14,9 +14,15 @@ import { enterText, findText, textAt } from './dictionary';
 export const TEXTS_SLOT: u32 = 0xfffffffe;
 const PIECE_BYTES: usize = 16;
 const LENGTH_BYTES: usize = 2;
+/** Of the longest, half a millisecond. */
+const HASHED_AT_ONCE: u32 = 1024;
 
 export function captureTexts(all: u32): void {
   const c = control();
+  if (c.textsCaptured != c.textCount || c.textsHashed == 0) {
+    c.textsHash = SEED ^ <u64>c.textCount;
+    c.textsHashed = 0;
+  }
   c.textsCaptured = c.textCount;
   c.exportText = all != 0 ? 0 : c.textsSaved;
 }
@@ -58,7 +64,9 @@ export function importTexts(at: usize): i32 {
   const first = load<u32>(at, 4);
   const count = load<u32>(at, 8);
   const end = at + PIECE_BYTES + load<u32>(at, 12);
-  if (first > control().textCount) return RESULT_STATE_BAD;
+  // Of an older checkpoint than any with what comes before: a later one has them too, or the
+  // texts are too few in the end.
+  if (first > control().textCount) return RESULT_DONE;
   let place = at + PIECE_BYTES;
   for (let i: u32 = 0; i < count; i++) {
     if (place + LENGTH_BYTES > end) return RESULT_STATE_BAD;
@@ -96,13 +104,24 @@ function mixed(hash: u64, word: u64): u64 {
 export function hashTexts(): u64 {
   const count = control().textCount;
   let hash = SEED ^ <u64>count;
-  for (let id: u32 = 1; id <= count; id++) {
-    let at = textAt(id);
-    const end = at + LENGTH_BYTES + <usize>load<u16>(at);
-    for (; at + 8 <= end; at += 8) hash = mixed(hash, load<u64>(at));
-    let word: u64 = 0;
-    for (let shift: u64 = 0; at < end; at++, shift += 8) word |= <u64>load<u8>(at) << shift;
-    hash = mixed(hash, word);
-  }
+  for (let id: u32 = 1; id <= count; id++) hash = hashText(hash, id);
   return hash;
+}
+
+function hashText(before: u64, id: u32): u64 {
+  let hash = before;
+  let at = textAt(id);
+  const end = at + LENGTH_BYTES + <usize>load<u16>(at);
+  for (; at + 8 <= end; at += 8) hash = mixed(hash, load<u64>(at));
+  let word: u64 = 0;
+  for (let shift: u64 = 0; at < end; at++, shift += 8) word |= <u64>load<u8>(at) << shift;
+  return mixed(hash, word);
+}
+
+/** Hashes some more of the texts of an export; true when `textsHash` is that of all of them. */
+export function hashSomeTexts(): bool {
+  const c = control();
+  const last = min(c.textsCaptured, c.textsHashed + HASHED_AT_ONCE);
+  while (c.textsHashed < last) c.textsHash = hashText(c.textsHash, ++c.textsHashed);
+  return c.textsHashed == c.textsCaptured;
 }

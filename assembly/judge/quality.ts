@@ -6,6 +6,7 @@
  *
  *   quality ┌ minute i64, NONE: nothing counted ┬ good u64, total u64 × 6 ┐
  */
+import { released } from '../capture';
 import { channelFormat } from '../channel';
 import { SAMPLE_HISTORICAL, Sample, readingAt } from '../decoded';
 import { Section } from '../series';
@@ -103,7 +104,7 @@ export function flushQuality(): bool {
   for (;;) {
     const slot = nextMarked(MARK_QUALITY, turn.qualitySlot);
     if (slot >= count) break;
-    if (rowsFull()) return false;
+    if (rowsFull() || !released(slot)) return false;
     turn.qualitySlot = slot + 1;
     const device = deviceOf(slot);
     const quality = qualityOf(device);

@@ -37,21 +37,27 @@ export const CONTROL_SKIPS_AT = 88;
 export const CONTROL_SKIP_COUNT_AT = 92;
 export const CONTROL_STATE_HASH_AT = 96;
 export const CONTROL_PLAN_AT = 104;
+/** Chunks of an export that may be taken; not 0: a turn waits for a block to be copied. */
+export const CONTROL_EXPORT_READY_AT = 112;
+export const CONTROL_EXPORT_WANTED_AT = 116;
 /** Where the index of devices lies (hash u32, slot + 1 u32; 0 = free), and its places − 1. */
-export const CONTROL_INDEX_AT = 116;
-export const CONTROL_INDEX_MASK_AT = 120;
+export const CONTROL_INDEX_AT = 124;
+export const CONTROL_INDEX_MASK_AT = 128;
 /** Key of the index, put there by the host before `open`: see assembly/identity.ts. */
 export const CONTROL_INDEX_KEY_AT = 512;
 export const INDEX_KEY_BYTES = 224;
-export const CONTROL_BYTES = 112;
+export const CONTROL_BYTES = 120;
 
 export const NO_RECORD = 0xffffffff;
 export const BLOCK_BYTES = 16;
 /** Sequence u64, index u32, zero u32. */
 export const SKIP_BYTES = 16;
 export const SKIPS_MAX = 512;
-/** Bytes of one export chunk at most. */
+/** Bytes of one export chunk at most, and where its own size stands in it. */
 export const EXPORT_CHUNK_BYTES = 524288;
+export const EXPORT_SIZE_AT = 4;
+/** Chunks that wait to be taken, one EXPORT_CHUNK_BYTES behind the other; then turns stop. */
+export const EXPORT_CHUNKS_MAX = 3;
 
 // --- result codes of turn, resume and the calls of state.ts -----------------------------------
 export const RESULT_DONE = 0;

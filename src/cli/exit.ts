@@ -11,6 +11,10 @@ export const EXIT = {
   notRunning: 3,
   /** The command ran, and what it checked does not hold. */
   checkFailed: 4,
+  /** What is stored is not what the log gives. */
+  differs: 5,
+  /** Nothing differs, but part of what was asked for cannot be verified any more. */
+  unverifiable: 6,
   interrupted: 130,
 } as const;
 

@@ -7,6 +7,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, exitCodeOf } from './exit.ts';
 import { reportError } from './report.ts';
+import { clusterCommand } from './run/cluster.ts';
 import { doctorCommand } from './run/doctor.ts';
 import { lintCommand } from './run/lint.ts';
 import { resetCommand } from './run/reset.ts';
@@ -17,8 +18,12 @@ import { dlqCommand } from './use/dlq.ts';
 import { ingestCommand } from './use/ingest.ts';
 import { ledgerCommand } from './use/ledger.ts';
 import { queryCommand } from './use/query.ts';
+import { recomputeCommand } from './use/recompute.ts';
+import { replayCommand } from './use/replay.ts';
+import { savepointCommand } from './use/savepoint.ts';
 import { simCommand } from './use/sim.ts';
 import { tailCommand } from './use/tail.ts';
+import { verifyCommand } from './use/verify.ts';
 import { version } from './version.ts';
 
 const EXAMPLES = `
@@ -29,7 +34,8 @@ Examples:
   $ millrace ledger                     in = out, per partition and block of the log
 
 Exit codes: 0 done · 1 trouble of the environment · 2 wrong usage, input or configuration ·
-3 nothing is running · 4 a check failed · 130 interrupted`;
+3 nothing is running · 4 a check failed · 5 stored rows differ from the log · 6 part of the log
+cannot be verified any more · 130 interrupted`;
 
 export function createProgram(): Command {
   const program = new Command('millrace')
@@ -46,9 +52,14 @@ export function createProgram(): Command {
     tailCommand,
     ledgerCommand,
     dlqCommand,
+    verifyCommand,
+    replayCommand,
+    recomputeCommand,
     lintCommand,
     doctorCommand,
     statusCommand,
+    clusterCommand,
+    savepointCommand,
     stopCommand,
     resetCommand,
   ];

@@ -18,6 +18,8 @@ export interface RunState {
   readonly configFile: string | null;
   readonly log: string;
   readonly partitions: number;
+  /** Where checkpoints lie: stream STATE, or `stateFolder` of the data folder. */
+  readonly stateStore: 'stream' | 'folder';
   readonly nats: {
     readonly url: string;
     readonly user: string;
@@ -35,6 +37,7 @@ export interface RunState {
 }
 
 export const DATA_FOLDER = '.millrace/data';
+export const stateFolder = (dataFolder: string): string => join(dataFolder, 'state');
 export const DEMO_FOLDER = '.millrace/demo';
 /** Its presence says that a folder is a data folder. */
 export const MARKER_FILE = 'instance';

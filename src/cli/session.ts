@@ -2,12 +2,18 @@
  * A command's connection to the running instance: its addresses and credentials from `run.json`, a
  * link to its log, its read models. Closed by whoever opened it, also when the command failed.
  */
-import { createNatsConnection, type LinkStatus, type NatsLink } from '../log/index.ts';
+import {
+  createNatsConnection,
+  type LinkStatus,
+  type NatsLink,
+  openStateStore,
+} from '../log/index.ts';
+import type { StateStore } from '../model/doors.ts';
 import type { Plan } from '../model/plan.ts';
 import { createQuery, type Query } from '../query/index.ts';
 import { createPlanStore, parsePlan } from '../registry/index.ts';
 import type { InstanceOptions } from './option.ts';
-import { getInstance, type Instance } from './run-file.ts';
+import { getInstance, type Instance, stateFolder } from './run-file.ts';
 
 export interface Session extends Instance {
   readonly link: NatsLink;
@@ -43,6 +49,12 @@ export function openLink(
     name: 'millrace command',
     ...(onStatus ? { onStatus } : {}),
   });
+}
+
+/** Checkpoints and savepoints where the instance keeps them. */
+export function openState({ link, state, folder }: Session): Promise<StateStore> {
+  const { log, stateStore: store } = state;
+  return openStateStore({ link, log, store, folder: stateFolder(folder) });
 }
 
 /** As the read-only user when there is one, unless told otherwise. */

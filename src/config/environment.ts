@@ -8,12 +8,17 @@ const read = (name: string): string | undefined => process.env[name] || undefine
  * Variables that are no options of the configuration; anything near to an option gets a warning.
  */
 export const KNOWN_VARIABLES: readonly string[] = [
+  'MILLRACE_CLOCK_FILE',
   'MILLRACE_CONFIG',
   'MILLRACE_DATA_DIR',
   'MILLRACE_NATS_SERVER',
 ];
 
 export const environment = {
+  /** A file with milliseconds by which this process's wall clock is off: for tests only. */
+  get clockFile(): string | undefined {
+    return read('MILLRACE_CLOCK_FILE');
+  },
   /** Path of the configuration file when the command line names none. */
   get configFile(): string | undefined {
     return read('MILLRACE_CONFIG');

@@ -10,6 +10,7 @@ import type { LogAppender } from '../model/doors.ts';
 import { isOperatingError } from '../model/error.ts';
 import { BATCH_BYTES_MAX, BATCH_LINGER_MS, INGEST_QUEUE_BYTES_MAX } from '../model/limit.ts';
 import type { LogPosition } from '../model/record.ts';
+import type { LogRoom } from './log-room.ts';
 
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 2000;
@@ -24,6 +25,7 @@ export interface PartitionBatchOptions {
   readonly partition: number;
   readonly appender: LogAppender;
   readonly clock: Clock;
+  readonly room: LogRoom;
   readonly lingerMs?: number;
 }
 
@@ -94,11 +96,13 @@ export class PartitionBatch {
   }
 
   async #appendBatch(batch: Waiting[]): Promise<void> {
-    const { appender, clock, partition } = this.#options;
+    const { appender, clock, partition, room } = this.#options;
     const body = Buffer.concat(batch.map((waiting) => waiting.bytes));
     for (;;) {
       try {
+        await room.check();
         const sequence = await appender.append({ kind: 'batch', partition, body });
+        room.appended(body.length);
         this.#backoff.reset();
         batch.forEach((waiting, index) => {
           waiting.resolve({ partition, sequence, index });

@@ -51,12 +51,14 @@ export interface KernelExports {
   plan_use(plan: number, imageBytes: number, textBytes: number): void;
   turn(region: number, bytes: number): number;
   resume(): number;
-  export_begin(all: number): void;
-  export_next(): number;
+  export_begin(all: number, slice: number, slices: number): void;
+  export_fill(bytes: number): number;
+  export_take(): void;
   export_end(acknowledged: number): void;
   import_chunk(bytes: number): number;
   import_check(): number;
   import_end(): void;
+  begin_generation(generation: number): void;
   state_hash(): void;
 }
 

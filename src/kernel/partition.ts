@@ -9,7 +9,14 @@ import { randomBytes } from 'node:crypto';
 import { CHUNK_BYTES_MAX } from '../../assembly/shared/abi.ts';
 import * as C from '../../assembly/shared/control.ts';
 import { assert } from '../base/assert.ts';
-import type { KernelOptions, LogChunk, PartitionKernel, TurnOutput } from '../model/doors.ts';
+import type {
+  ExportPart,
+  KernelOptions,
+  LogChunk,
+  PartitionKernel,
+  Sweep,
+  TurnOutput,
+} from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
 import { PLAN_DEFAULTS, type Plan } from '../model/plan.ts';
 import type { LogPosition } from '../model/record.ts';
@@ -27,6 +34,8 @@ import type { TurnCall } from './worker.ts';
 
 const PAGE_BYTES = 65_536;
 const HASH_DIGITS = 16;
+/** More than a memory has, as the i32 that the kernel counts down. */
+const WHOLE_BYTES = 2 ** 31 - 1;
 const STATUSES = ['done', 'more', 'plan'] as const;
 
 type Phase = 'ready' | 'more' | 'plan' | 'running' | 'closed' | 'broken';
@@ -43,6 +52,9 @@ export class WasmPartition implements PartitionKernel {
   /** Input regions are used in turn. */
   #region = 0;
   #needsResume = false;
+  /** From the beginning of an export until all of it is in chunks. */
+  #isExporting = false;
+  #exported: Uint8Array[] = [];
 
   constructor(module: KernelModule, pool: TurnPool, options: KernelOptions) {
     const pages = Math.floor(options.memoryBytes / PAGE_BYTES);
@@ -96,19 +108,42 @@ export class WasmPartition implements PartitionKernel {
 
   /** Copied at once, so that what is yielded later is one state. */
   exportState(scope: 'changed' | 'all'): Iterable<Uint8Array> {
-    this.#assertBetweenMessages();
-    this.#kernel.export_begin(scope === 'all' ? 1 : 0);
+    this.#beginExport(scope === 'all' ? 1 : 0, { slice: 0, of: 0 });
     const chunks: Uint8Array[] = [];
-    const at = this.#control(C.CONTROL_EXPORT_AT);
-    for (let bytes = this.#kernel.export_next(); bytes > 0; bytes = this.#kernel.export_next()) {
-      chunks.push(new Uint8Array(this.#memory.buffer, at, bytes).slice());
+    for (;;) {
+      const part = this.continueExport(WHOLE_BYTES);
+      chunks.push(...part.chunks);
+      if (part.rootHash !== null) return chunks;
     }
-    return chunks;
+  }
+
+  beginExport(sweep: Sweep): void {
+    this.#beginExport(0, sweep);
+  }
+
+  continueExport(bytes: number): ExportPart {
+    this.#assertIdle();
+    assert(this.#isExporting, 'an export is continued after it was begun');
+    let left = bytes;
+    let isWhole = false;
+    for (;;) {
+      isWhole = this.#kernel.export_fill(left) === 1;
+      const taken = this.#takeChunks();
+      left -= taken;
+      // Without a chunk that was ready the kernel stopped because it copied what was asked for.
+      if (isWhole || taken === 0 || left <= 0) break;
+    }
+    const chunks = this.#exported;
+    this.#exported = [];
+    if (isWhole) this.#isExporting = false;
+    return { chunks, rootHash: isWhole ? this.#foundHash() : null };
   }
 
   exportDone(acknowledged: boolean): void {
     // A broken memory is not exported again; its owner may still learn how the last export went.
     if (this.#phase !== 'broken') this.#kernel.export_end(acknowledged ? 1 : 0);
+    this.#isExporting = false;
+    this.#exported = [];
   }
 
   importState(chunk: Uint8Array): void {
@@ -122,14 +157,19 @@ export class WasmPartition implements PartitionKernel {
   importDone(rootHash: string): void {
     this.#assertIdle();
     this.#checkState(this.#kernel.import_check(), 'chunks are missing');
-    const found = this.stateHash();
+    const found = this.#foundHash();
     if (found !== rootHash) throw this.#corrupt(`its hash is ${found}, not ${rootHash}`);
     this.#kernel.import_end();
+    this.#kernel.begin_generation(this.#options.generation);
   }
 
   stateHash(): string {
     this.#assertBetweenMessages();
     this.#kernel.state_hash();
+    return this.#foundHash();
+  }
+
+  #foundHash(): string {
     const hash = this.#view.getBigUint64(C.STATE_BASE + C.CONTROL_STATE_HASH_AT, true);
     return hash.toString(16).padStart(HASH_DIGITS, '0');
   }
@@ -161,6 +201,7 @@ export class WasmPartition implements PartitionKernel {
       throw error;
     });
     if ('trap' in result) throw this.#trapped(result.trap);
+    if (this.#isExporting) this.#copyWanted();
     assert(result.code !== C.RESULT_CHUNK_BAD, 'a chunk holds whole entries');
     const output = this.#output(result.code);
     if (output.status === 'more') this.#phase = 'more';
@@ -188,6 +229,38 @@ export class WasmPartition implements PartitionKernel {
       position: this.position,
       needsTicks: this.#control(C.CONTROL_NEEDS_TICKS_AT) !== 0,
     };
+  }
+
+  // --- export ---------------------------------------------------------------------------------
+  #beginExport(all: number, { slice, of }: Sweep): void {
+    this.#assertBetweenMessages();
+    this.#kernel.export_begin(all, slice, of);
+    this.#isExporting = true;
+    this.#exported = [];
+  }
+
+  /** Chunks that a turn filled with what it was about to change, and the block it waits for. */
+  #copyWanted(): void {
+    this.#takeChunks();
+    while (this.#control(C.CONTROL_EXPORT_WANTED_AT) !== 0) {
+      this.#kernel.export_fill(0);
+      this.#takeChunks();
+    }
+  }
+
+  /** Copies the chunks that are ready, and gives how many bytes they have. */
+  #takeChunks(): number {
+    const ready = this.#control(C.CONTROL_EXPORT_READY_AT);
+    if (ready === 0) return 0;
+    let taken = 0;
+    for (let place = 0; place < ready; place += 1) {
+      const at = this.#control(C.CONTROL_EXPORT_AT) + place * C.EXPORT_CHUNK_BYTES;
+      const bytes = this.#view.getUint32(at + C.EXPORT_SIZE_AT, true);
+      this.#exported.push(new Uint8Array(this.#memory.buffer, at, bytes).slice());
+      taken += bytes;
+    }
+    this.#kernel.export_take();
+    return taken;
   }
 
   // --- plan -----------------------------------------------------------------------------------

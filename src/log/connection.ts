@@ -33,6 +33,7 @@ const RETRY_MAX_MS = 500;
 const REQUEST_TIMEOUT_MS = 5_000;
 
 export interface NatsConnectionOptions {
+  /** One address, or several of one cluster with commas between. */
   readonly url: string;
   readonly user?: string;
   readonly password?: string;
@@ -115,7 +116,8 @@ async function connectFirst(options: NatsConnectionOptions): Promise<NatsConnect
   while (true) {
     try {
       return await connect({
-        servers: options.url,
+        // One of them is enough to begin with; the client learns of the others.
+        servers: options.url.split(','),
         name: options.name,
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.password === undefined ? {} : { pass: options.password }),

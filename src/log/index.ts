@@ -9,9 +9,17 @@ export {
   type NatsConnectionOptions,
   type NatsLink,
 } from './connection.ts';
+export { untilLed } from './election.ts';
+export { createMembership, type Order, type Roster } from './membership.ts';
 export { createOwnership } from './ownership-store.ts';
 export { createLogReader, type Disturbance } from './pull/reader.ts';
 export { createLogPurger } from './purger.ts';
-export { createStateStore, OBJECT_BYTES_MAX } from './state-store.ts';
+export {
+  openStateFolder,
+  openStateStore,
+  succeedingStore,
+  sweepStateFolder,
+} from './state/state-folder.ts';
+export { createStateStore, OBJECT_BYTES_MAX } from './state/state-store.ts';
 export { ensureStreams } from './stream.ts';
 export { planStreams, type StreamOptions } from './stream-plan.ts';

@@ -13,9 +13,17 @@ import { headers } from '@nats-io/transport-node';
 import type { Ownership, OwnershipRecord } from '../model/doors.ts';
 import { isOperatingError, OperatingError } from '../model/error.ts';
 import type { LogPosition } from '../model/record.ts';
-import { checkpointSubject, skipSubject } from '../wire/subject.ts';
-import { API_ERROR, type ApiAnswer, getStored, listSubjects, refusedError } from './api.ts';
+import { checkpointSubject, DEFAULT_LOG, logScope, skipSubject } from '../wire/subject.ts';
+import {
+  API_ERROR,
+  type ApiAnswer,
+  callApi,
+  getStored,
+  listSubjects,
+  refusedError,
+} from './api.ts';
 import type { NatsLink } from './connection.ts';
+import { parseRecord, recordText } from './record-text.ts';
 
 const STREAM = 'CKPT';
 const EXPECTED_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
@@ -34,6 +42,8 @@ export interface OwnershipOptions {
   readonly link: NatsLink;
   /** 'core'; another job has records of its own. */
   readonly job: string;
+  /** Default 'main'. */
+  readonly log?: string;
   readonly writeTimeoutMs?: number;
 }
 
@@ -43,10 +53,11 @@ const encoder = new TextEncoder();
 
 export function createOwnership(options: OwnershipOptions): Ownership {
   const { link, job } = options;
+  const scope = logScope(options.log ?? DEFAULT_LOG);
 
   async function load(partition: number) {
     const found = await getStored(link, STREAM, {
-      last_by_subj: checkpointSubject(job, partition),
+      last_by_subj: checkpointSubject(scope, job, partition),
     });
     if (!found) return null;
     const text = Buffer.from(found.data ?? '', 'base64').toString();
@@ -74,8 +85,8 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   }
 
   async function save(partition: number, record: OwnershipRecord, revision: bigint) {
-    const subject = checkpointSubject(job, partition);
-    const body = JSON.stringify(record);
+    const subject = checkpointSubject(scope, job, partition);
+    const body = recordText(record);
     for (let attempt = 0; attempt < WRITE_TRIES_MAX; attempt += 1) {
       const outcome = await write(subject, body, revision);
       if (typeof outcome === 'object') return outcome.revision;
@@ -87,7 +98,12 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   }
 
   async function addSkip(position: LogPosition) {
-    const subject = skipSubject(job, position.partition, `${position.sequence}.${position.index}`);
+    const subject = skipSubject(
+      scope,
+      job,
+      position.partition,
+      `${position.sequence}.${position.index}`,
+    );
     for (let attempt = 0; attempt < WRITE_TRIES_MAX; attempt += 1) {
       // A conflict says that the key is there, which is all that is wanted.
       if ((await write(subject, '{}', 0n)) !== 'unknown') return;
@@ -96,25 +112,20 @@ export function createOwnership(options: OwnershipOptions): Ownership {
   }
 
   async function skips(partition: number): Promise<readonly LogPosition[]> {
-    const subjects = await listSubjects(link, STREAM, skipSubject(job, partition, '>'));
+    const subjects = await listSubjects(link, STREAM, skipSubject(scope, job, partition, '>'));
     return subjects.map((subject) => parseSkip(subject, partition)).sort(bySequence);
   }
 
-  return { load, save, skips, addSkip };
-}
-
-function parseRecord(text: string, partition: number): OwnershipRecord {
-  try {
-    const record = JSON.parse(text) as OwnershipRecord;
-    if (typeof record.nonce === 'string' && typeof record.position === 'string') return record;
-  } catch {
-    // Said below, in one way for everything that is not a record.
+  async function dropSkips(partition: number, after: bigint): Promise<void> {
+    for (const { sequence, index } of await skips(partition)) {
+      if (sequence <= after) continue;
+      const filter = skipSubject(scope, job, partition, `${sequence}.${index}`);
+      const answer = await callApi(link, `STREAM.PURGE.${STREAM}`, { filter });
+      if (answer.error) throw refusedError(`STREAM.PURGE.${STREAM}`, answer.error);
+    }
   }
-  throw new OperatingError(
-    'CHECKPOINT_CORRUPT',
-    `The ownership record of partition ${partition} on stream ${STREAM} is not one.`,
-    { where: { stream: STREAM, partition } },
-  );
+
+  return { load, save, skips, addSkip, dropSkips };
 }
 
 function parseSkip(subject: string, partition: number): LogPosition {

@@ -125,6 +125,7 @@ export interface Config {
     readonly url: string | null;
     readonly user: string | null;
     readonly password: string | null;
+    readonly replicas: number;
     readonly port: number;
     readonly websocketPort: number;
     readonly monitorPort: number;
@@ -140,6 +141,10 @@ export interface Config {
     readonly readonlyUser: string;
     readonly readonlyPassword: string;
     readonly memoryBytes: number;
+    /** Null: a single server. */
+    readonly cluster: string | null;
+    /** Of the insert spool; 0: there is none. */
+    readonly spoolBytesMax: number;
   };
   readonly kernel: {
     /** 0: the kernel runs in the main thread. */
@@ -148,7 +153,8 @@ export interface Config {
     readonly memoryBytes: number;
     readonly build: 'auto' | 'simd' | 'scalar' | 'debug';
   };
-  readonly checkpoint: { readonly intervalMs: number };
+  readonly cluster: { readonly standbys: number };
+  readonly checkpoint: { readonly intervalMs: number; readonly store: 'stream' | 'folder' };
   readonly ingest: { readonly lingerMs: number };
   readonly devices: {
     readonly policy: 'register' | 'strict';

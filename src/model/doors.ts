@@ -5,6 +5,7 @@
  * environment.
  */
 import type { DeadLetter, Fact } from './fact.ts';
+import type { OwnershipRecord } from './ownership.ts';
 import type { Plan } from './plan.ts';
 import type { DeviceRecord, LogPosition } from './record.ts';
 
@@ -83,25 +84,7 @@ export interface LogPurger {
 
 // --- ownership and checkpoints
 // ----------------------------------------------------------------------
-/** Lease, claim and checkpoint at once (EXACTLY_ONCE §4). JSON in the log; bigint as string. */
-export interface OwnershipRecord {
-  readonly owner: string;
-  /** Differs in every write, so that a lost reply can be recognised as one's own. */
-  readonly nonce: string;
-  readonly epoch: number;
-  readonly generation: number;
-  /** Log sequence up to which everything is in state, rows and facts. 0 = nothing yet. */
-  readonly position: string;
-  readonly identity: { sequence: string; logTimeNs: string; hash: string } | null;
-  /** One identity per 1,024 messages, newest last, at most 64. */
-  readonly identities: readonly { sequence: string; logTimeNs: string; hash: string }[];
-  /** Names of state objects, to be applied in this order. */
-  readonly objects: readonly string[];
-  readonly rootHash: string;
-  /** Text of the plan in force at `position`; '' before the first. */
-  readonly planText: string;
-  readonly semanticsVersion: number;
-}
+export type { Checkpoint, OwnershipRecord } from './ownership.ts';
 
 export interface Ownership {
   /** Read from the leader, with the revision to compare against; null when there is none. */
@@ -115,6 +98,69 @@ export interface Ownership {
   skips(partition: number): Promise<readonly LogPosition[]>;
   /** Create-only: a second call for the same position changes nothing. */
   addSkip(position: LogPosition): Promise<void>;
+  /**
+   * Skips of messages behind `after` that the log has lost: other messages stand in their places.
+   * Only for who owns the partition. May be repeated.
+   */
+  dropSkips(partition: number, after: bigint): Promise<void>;
+}
+
+/** What one worker tells the others about itself, several times a second. */
+export interface MemberStatus {
+  /** Names the worker for as long as its data folder lives. */
+  readonly id: string;
+  /** Differs in every process: two processes with one id are a mistake to be found. */
+  readonly process: string;
+  readonly startedAtMs: number;
+  readonly version: string;
+  readonly semanticsVersion: number;
+  /** Owns nothing new and hands over what it has. */
+  readonly draining: boolean;
+  readonly owns: readonly OwnedPartition[];
+  readonly follows: readonly FollowedPartition[];
+  /** How often trouble of each error code was met since the start. */
+  readonly troubles: Readonly<Record<string, number>>;
+}
+
+export interface OwnedPartition {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly position: string;
+  readonly checkpoint: string;
+}
+
+export interface FollowedPartition {
+  readonly partition: number;
+  readonly position: string;
+}
+
+/** A member as this process sees it; `heardAtMs` is on our own monotonic clock. */
+export interface Member extends MemberStatus {
+  readonly heardAtMs: number;
+}
+
+/** What a worker may be asked to do. */
+export interface MemberOrders {
+  /** Releases the partition once a checkpoint was taken; false when it is not ours. */
+  handOver(partition: number): Promise<boolean>;
+  drain(on: boolean): boolean;
+}
+
+/** Who is there. Nothing depends on its being right: only the ownership record decides. */
+export interface Membership {
+  /** Sends `status()` until stopped; others hear it in their `members`. */
+  announce(status: () => MemberStatus): void;
+  /** Everybody heard lately, also those who have fallen silent since; never ourselves. */
+  readonly members: readonly Member[];
+  /** Since when we could have heard anybody, on our own monotonic clock: a connection may break. */
+  readonly hearingSinceMs: number;
+  /** Asks a member to give a partition up; true once its record is released. */
+  requestHandOver(member: string, partition: number): Promise<boolean>;
+  /** Carries out what others ask of us, from now on. */
+  serve(orders: MemberOrders): void;
+  /** Partitions that an operator wants on a certain member. */
+  pins(): Promise<ReadonlyMap<number, string>>;
+  stop(): Promise<void>;
 }
 
 /** Checkpoint chunks: written once, acknowledged, checked when read. */
@@ -151,6 +197,19 @@ export interface TurnOutput {
   readonly needsTicks: boolean;
 }
 
+/** Slice `slice` of `of`: after all of them every device was exported. `of` 0: no slice. */
+export interface Sweep {
+  readonly slice: number;
+  readonly of: number;
+}
+
+/** Chunks in any order among the parts of one export; the hash comes with the last part. */
+export interface ExportPart {
+  readonly chunks: readonly Uint8Array[];
+  /** `stateHash` of the state that was captured; null while there is more to copy. */
+  readonly rootHash: string | null;
+}
+
 export interface PartitionKernel {
   /** Applies a chunk (or its rest, without argument). At most one turn in flight. */
   turn(chunk: LogChunk): Promise<TurnOutput>;
@@ -164,13 +223,25 @@ export interface PartitionKernel {
    * are cleared only by `exportDone(true)`; `exportDone(false)` merges them back.
    */
   exportState(scope: 'changed' | 'all'): Iterable<Uint8Array>;
+  /**
+   * Captures the state as it is now without copying it: the devices changed since the last
+   * acknowledged export, and one slice of the others. `continueExport` copies about `bytes` of it
+   * at a time, between turns; what a turn is about to change is copied before that. `exportDone`
+   * ends it, also early. One export at a time.
+   */
+  beginExport(sweep: Sweep): void;
+  continueExport(bytes: number): ExportPart;
   exportDone(acknowledged: boolean): void;
   /**
    * Applies one exported chunk to a fresh memory; later chunks win. Call `importDone` after the
    * last.
    */
   importState(chunk: Uint8Array): void;
-  /** Rebuilds indexes and checks the root hash: CHECKPOINT_CORRUPT when it differs. */
+  /**
+   * Rebuilds indexes and checks the root hash: CHECKPOINT_CORRUPT when it differs. A state of an
+   * older generation than the kernel was opened for begins the newer one: what it may have emitted
+   * is emitted again at the next flush point.
+   */
   importDone(rootHash: string): void;
   /** Independent of where state lies in memory; equal for equal logs. */
   stateHash(): string;
@@ -201,8 +272,33 @@ export interface BlockSink {
    * more (back-pressure), not when they are stored.
    */
   insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void>;
-  /** Resolves when everything handed in for the partition so far is durably in ClickHouse. */
+  /**
+   * Resolves when everything handed in for the partition so far is durably in ClickHouse, or in a
+   * spool that counts as much.
+   */
   flushed(partition: number): Promise<void>;
+}
+
+/** How far the read model is: asked before a partition goes on from a checkpoint. */
+export interface BlockProgress {
+  /**
+   * The partition goes on in `generation` from `cut`: rows of older generations from above it count
+   * no more, and the partition is visible up to it. Resolves when that is durably so. May be
+   * repeated as long as the generation has no checkpoint.
+   */
+  beginGeneration(partition: number, generation: number, cut: bigint): Promise<void>;
+  /**
+   * Log sequence up to which all rows of the partition are in ClickHouse or on their way there
+   * without a gap; 0n when nothing is known of it. Less than a checkpoint's position:
+   * READMODEL_BEHIND. From then on alarms about what was handed in before are settled. Rejects
+   * with CLICKHOUSE_UNREACHABLE.
+   */
+  reached(partition: number): Promise<bigint>;
+  /**
+   * The partition goes on from `position`: what it hands in next follows there. A gap between that
+   * and what ClickHouse holds is READMODEL_BEHIND from `insert` or `flushed`.
+   */
+  begin(partition: number, position: bigint): void;
 }
 
 export interface FactSink {

@@ -75,17 +75,17 @@ export const ERRORS = {
     'never',
   ),
   LOG_FULL: entry(
-    'The log stream has reached its size limit and refuses new messages.',
+    'A partition’s log stands at 80 % of its size limit, or the store is full: devices are refused.',
     'Raise log.maxBytes or free disk space; senders retry, nothing acknowledged is lost.',
     'later',
   ),
   LOG_TAIL_LOST: entry(
-    'The log no longer holds what the checkpoint has already applied: its tail was lost.',
-    'See docs/operations.md, "The log lost its tail".',
+    'The log no longer holds what was already applied: its tail was lost.',
+    'A new generation goes on from where the log is still the same; see docs/operations.md.',
     'never',
   ),
   LOG_PURGED: entry(
-    'The log begins after the position of the checkpoint: messages in between are gone.',
+    'The log begins after the position of every retained checkpoint: messages are gone.',
     'Restore the log from a backup, or start a new log id; see docs/operations.md.',
     'never',
   ),
@@ -103,6 +103,57 @@ export const ERRORS = {
     'A stored checkpoint cannot be read, and the log no longer holds everything to replay it from.',
     'The log was purged since: restore the data folder from a backup; see docs/operations.md.',
     'never',
+  ),
+  STATE_FULL: entry(
+    'There is no room for another checkpoint on stream STATE, or in its folder.',
+    'The log is kept meanwhile. Free disk space, or remove savepoints (`millrace savepoint remove`).',
+    'later',
+  ),
+  STATE_FAILED: entry(
+    'The folder of checkpoints (checkpoint.store: folder) cannot be read or written.',
+    'Check the disk that the message names; the log is kept until a checkpoint can be taken again.',
+    'later',
+  ),
+  CHECKPOINT_INCOMPATIBLE: entry(
+    'A checkpoint was written by a version whose state or results differ from this one’s.',
+    'Start the version that the message names, or see docs/operations.md, "Another version".',
+    'never',
+  ),
+  // cluster
+  MEMBER_NAME_TAKEN: entry(
+    'Two workers of one log call themselves by the same name.',
+    'Give each worker a --name and a --data-dir of its own; never copy a data folder.',
+    'never',
+  ),
+  CLUSTER_MISMATCH: entry(
+    'The workers that are running have another version or configuration than this one.',
+    'Start it with the same millrace.yaml and version, or make its own the one of all: --apply.',
+    'never',
+  ),
+  OWNERSHIP_UNREACHABLE: entry(
+    'An ownership record cannot be renewed: NATS has no majority, or is cut off from this worker.',
+    'Bring the NATS servers back; output resumes by itself, and nothing acknowledged is lost.',
+    'later',
+  ),
+  MOVE_TIMED_OUT: entry(
+    'A partition did not reach the worker that it was sent to within a minute.',
+    'Look at `millrace cluster status`: the target may be restoring, or its owner not answering.',
+    'later',
+  ),
+  SAVEPOINT_EXISTS: entry(
+    'A savepoint of this name is there already.',
+    'Choose another name, or remove the old one with `millrace savepoint remove NAME`.',
+    'never',
+  ),
+  SAVEPOINT_UNKNOWN: entry(
+    'There is no savepoint of this name.',
+    'See `millrace savepoint list`.',
+    'never',
+  ),
+  SAVEPOINT_EMPTY: entry(
+    'A partition has no checkpoint yet that a savepoint could keep.',
+    'Wait one checkpoint.interval after the first start, then try again.',
+    'later',
   ),
   // kernel
   KERNEL_INCOMPATIBLE: entry(
@@ -161,6 +212,26 @@ export const ERRORS = {
     'A table exists with another shape than this version expects.',
     'Use another database, or migrate by hand as docs/operations.md says.',
     'never',
+  ),
+  SPOOL_FULL: entry(
+    'ClickHouse takes no rows, and the insert spool has reached clickhouse.spoolMaxBytes.',
+    'Bring ClickHouse back, or raise the limit; turns wait meanwhile, nothing is lost.',
+    'later',
+  ),
+  SPOOL_FAILED: entry(
+    'The insert spool cannot be written.',
+    'Check the disk that the message names; turns wait for ClickHouse instead, nothing is lost.',
+    'later',
+  ),
+  SPOOL_CORRUPT: entry(
+    'A batch that the insert spool had acknowledged cannot be read: the disk damaged it.',
+    'Move the spool folder away and start again; see docs/operations.md, "The insert spool".',
+    'never',
+  ),
+  READMODEL_BEHIND: entry(
+    'ClickHouse lacks rows that the checkpoint counts as stored: it was restored or emptied.',
+    'They are computed again from the log as far as it reaches; see docs/operations.md.',
+    'now',
   ),
   // cli
   NOT_RUNNING: entry(

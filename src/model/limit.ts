@@ -26,6 +26,24 @@ export const TICK_INTERVAL_MS = 1000;
 /** Renewal of the ownership record; claims count in missed ones. */
 export const RENEW_INTERVAL_MS = 1000;
 
+/** Members tell each other that they live; a standby counts in missed ones. */
+export const HEARTBEAT_INTERVAL_MS = 200;
+
+/**
+ * A member not heard for this long is taken for dead by its standbys: three missed heartbeats and a
+ * margin for a busy machine. A false alarm costs a move, never a result.
+ */
+export const MEMBER_SILENT_MS = 600;
+
+/** Silent for this long, a member loses its places to others: longer than a restart of NATS. */
+export const MEMBER_GONE_MS = 5_000;
+
+/** Outputs that a standby keeps per partition until a checkpoint covers them; then it waits. */
+export const STANDBY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Partitions that one process restores at once: each needs memory, disk and a core. */
+export const RECOVERIES_MAX = 2;
+
 /** An unreachable record changes nothing for this long: nobody else can claim meanwhile either. */
 export const OWNERSHIP_PAUSE_MS = 15_000;
 
@@ -35,6 +53,20 @@ export const LOG_AHEAD_MAX_MS = 60_000;
 /** Messages between two remembered identities of the log, and how many are remembered. */
 export const IDENTITY_SEQUENCES = 1024n;
 export const IDENTITIES_MAX = 64;
+
+/**
+ * Layout of the ownership record and of state objects. 1: the plan's text stands in the record, and
+ * there is one checkpoint; such records are read. A higher number than ours is refused.
+ */
+export const LAYOUT_VERSION = 2;
+
+/**
+ * Retained beside the newest and the previous checkpoint: one per 10 minutes of log time, further
+ * back one per as much time as it is old, so that a week takes about a dozen.
+ */
+export const CHECKPOINT_SLOT_MS = 600_000;
+/** Without the newest. Each may hold a whole state on STATE, or share it with its neighbours. */
+export const CHECKPOINTS_RETAINED_MAX = 16;
 
 /** Records skipped for poison per partition and hour before it halts. */
 export const SKIPS_PER_HOUR_MAX = 8;
@@ -46,11 +78,17 @@ export const PURGE_AFTER_MS = 600_000;
 export const PURGE_INTERVAL_MS = 60_000;
 
 /**
- * Above this share of a log stream's bytes retention yields: what is checkpointed may go at once.
+ * From this share of a log stream's bytes on retention yields: what is checkpointed may go at once.
+ * Before devices are refused, so that a log that is purged in time refuses nobody.
  */
+export const LOG_YIELD_SHARE = 0.7;
+
+/** From this share on devices are refused: ticks, plans and checkpoints always find room. */
 export const LOG_FULL_SHARE = 0.8;
 
-/** Increments of state before a checkpoint is written whole again. */
-export const STATE_INCREMENTS_MAX = 32;
+/** Slices of the state that did not change: each checkpoint has one (state/increment.ts). */
+export const STATE_SLICES = 32;
+/** State that is copied between two turns: about 2 ms. */
+export const EXPORT_PART_BYTES = 2_097_152;
 
 assert(PAYLOAD_BYTES_MAX + 4096 <= BATCH_BYTES_MAX, 'a payload, its ids and framing fit a batch');

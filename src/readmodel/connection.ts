@@ -19,7 +19,32 @@ export interface ConnectionOptions {
   readonly url: string;
   readonly user: string;
   readonly password: string;
+  /** Name of a ClickHouse cluster that statements and inserts are for; null: a single server. */
+  readonly cluster?: string | null;
 }
+
+/**
+ * On a cluster an insert is acknowledged when the rows lie on most replicas of their shard, and a
+ * statement when every server ran it.
+ */
+const CLUSTER_SETTINGS = {
+  distributed_foreground_insert: 1,
+  insert_quorum: 'auto',
+  distributed_ddl_task_timeout: 100,
+} as const;
+
+/** The same row again may be meant: what it said may have been deleted since. */
+const ROW_SETTINGS = { async_insert: 0, insert_deduplicate: 0, wait_end_of_query: 1 } as const;
+
+const NATIVE_SETTINGS = {
+  async_insert: 0,
+  insert_deduplicate: 1,
+  // A fleet back with months of backlog touches many partitions of a table at once.
+  max_partitions_per_insert_block: '0',
+  // A column that the table lacks is waited for, never dropped.
+  input_format_skip_unknown_fields: 0,
+  wait_end_of_query: 1,
+} as const;
 
 export interface NativeInsert {
   /** Qualified and quoted name. */
@@ -51,7 +76,12 @@ export function createConnection(options: ConnectionOptions): Connection {
     compression: { request: false, response: false },
     log: { level: ClickHouseLogLevel.OFF },
   });
-  const settings = { max_query_size: `${STATEMENT_BYTES_MAX}`, wait_end_of_query: 1 as const };
+  const ofCluster = (options.cluster ?? null) === null ? {} : CLUSTER_SETTINGS;
+  const settings = {
+    ...ofCluster,
+    max_query_size: `${STATEMENT_BYTES_MAX}`,
+    wait_end_of_query: 1 as const,
+  };
   const named = <T>(work: Promise<T>, what: string): Promise<T> =>
     work.catch((error: unknown) => {
       throw operatingError(error, what, options.url);
@@ -80,7 +110,7 @@ export function createConnection(options: ConnectionOptions): Connection {
         values: rows,
         format: 'JSONEachRow',
         abort_signal: signal,
-        clickhouse_settings: { async_insert: 0, wait_end_of_query: 1 },
+        clickhouse_settings: { ...ofCluster, ...ROW_SETTINGS },
       });
       await named(request, `INSERT INTO ${table}`);
     },
@@ -92,14 +122,9 @@ export function createConnection(options: ConnectionOptions): Connection {
           values: Readable.from(insert.blocks, { objectMode: false }),
           abort_signal: insert.signal,
           clickhouse_settings: {
-            async_insert: 0,
-            insert_deduplicate: 1,
+            ...ofCluster,
+            ...NATIVE_SETTINGS,
             insert_deduplication_token: insert.token,
-            // A fleet back with months of backlog touches many partitions of a table at once.
-            max_partitions_per_insert_block: '0',
-            // A column that the table lacks is waited for, never dropped.
-            input_format_skip_unknown_fields: 0,
-            wait_end_of_query: 1,
           },
         });
         reply.stream.resume();

@@ -25,7 +25,14 @@ import {
   VISIBLE,
 } from '../model/table.ts';
 import type { Connection } from './connection.ts';
-import { renderAddColumn, renderDatabase, renderTable, renderView } from './ddl.ts';
+import {
+  type Placement,
+  renderAddColumn,
+  renderDatabase,
+  renderTable,
+  renderView,
+  storedName,
+} from './ddl.ts';
 import { qualified } from './sql.ts';
 import { deadLettersView, devicesView, ledgerView } from './view/account.ts';
 import { aggregateView } from './view/aggregate.ts';
@@ -88,7 +95,7 @@ export function createMigration(connection: Connection, context: ViewContext): M
 
 async function migrateFixed(connection: Connection, context: ViewContext): Promise<void> {
   await connection.command(renderDatabase(context));
-  await connection.command(renderTable(MIGRATIONS, context));
+  for (const statement of renderTable(MIGRATIONS, context)) await connection.command(statement);
   const shape = await readShape(connection, context.database);
   const tables = [...FIXED_TABLES, ...WINDOWS_ALWAYS.map(aggregateTable)];
   for (const table of tables) await applyTable(connection, context, shape, table);
@@ -110,7 +117,7 @@ async function migratePlan(
   const windows = new Set(WINDOWS_ALWAYS);
   for (const channel of plan.channels) for (const { name } of channel.windows) windows.add(name);
   const tables = [...plan.channels.map(channelTable), ...[...windows].map(aggregateTable)];
-  for (const table of tables) checkShape(shape, table, context.database);
+  for (const table of tables) checkShape(shape, table, context);
   for (const table of tables) await applyTable(connection, context, shape, table);
   for (const view of planViews(plan.channels, [...windows], context)) {
     await applyView(connection, context, shape, view);
@@ -163,18 +170,25 @@ async function applyTable(
   shape: Shape,
   table: Table,
 ): Promise<void> {
-  checkShape(shape, table, context.database);
-  const statement = renderTable(table, context);
-  const existing = shape.columns.get(table.name);
-  if (existing === undefined) await connection.command(statement);
+  checkShape(shape, table, context);
+  const statements = renderTable(table, context);
+  const existing = shape.columns.get(storedName(table, context));
+  if (existing === undefined || !shape.tables.has(table.name)) {
+    for (const statement of statements) await connection.command(statement);
+  }
   let after: string | null = null;
   for (const column of existing === undefined ? [] : table.columns) {
     if (!existing!.has(column.name)) {
-      await connection.command(renderAddColumn(table, column, context, after));
+      for (const statement of renderAddColumn(table, column, context, after)) {
+        await connection.command(statement);
+      }
     }
     after = column.name;
   }
-  await record(connection, context, shape, { name: `table ${table.name}`, statement });
+  await record(connection, context, shape, {
+    name: `table ${table.name}`,
+    statement: statements.join(';\n'),
+  });
 }
 
 async function applyView(
@@ -211,12 +225,20 @@ function hashOf(statement: string): string {
 }
 
 /** Throws when an existing table cannot take the rows of this declaration. */
-function checkShape(shape: Shape, table: Table, database: string): void {
-  const existing = shape.tables.get(table.name);
-  if (existing === undefined) return;
-  const where = { database, table: table.name };
+function checkShape(shape: Shape, table: Table, at: Placement): void {
+  const { database, cluster } = at;
   const conflict = (text: string): OperatingError =>
-    new OperatingError('SCHEMA_CONFLICT', `${database}.${table.name} ${text}`, { where });
+    new OperatingError('SCHEMA_CONFLICT', `${database}.${table.name} ${text}`, {
+      where: { database, table: table.name },
+    });
+  const written = shape.tables.get(table.name);
+  if (written !== undefined && cluster !== null && written.engine !== 'Distributed') {
+    throw conflict(
+      `has engine ${written.engine}; expected Distributed, as clickhouse.cluster is set`,
+    );
+  }
+  const existing = shape.tables.get(storedName(table, at));
+  if (existing === undefined) return;
   if (!existing.engine.endsWith('ReplacingMergeTree')) {
     throw conflict(`has engine ${existing.engine}; expected ReplacingMergeTree`);
   }
@@ -224,7 +246,7 @@ function checkShape(shape: Shape, table: Table, database: string): void {
   if (existing.sortingKey.replace(/[`()]/g, '') !== sortingKey) {
     throw conflict(`is sorted by (${existing.sortingKey}); expected (${sortingKey})`);
   }
-  const columns = shape.columns.get(table.name);
+  const columns = shape.columns.get(storedName(table, at));
   for (const { name, type } of table.columns) {
     const found = columns?.get(name);
     if (found !== undefined && found !== type) {

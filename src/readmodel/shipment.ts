@@ -1,6 +1,6 @@
 /**
- * Stores what was collected. In: blocks by table, the positions they reach. Out: rows in ClickHouse
- * and, after all of them, a row of `visible` per partition.
+ * Stores a batch. In: blocks by table, how far they reach. Out: rows in ClickHouse and, after all
+ * of them, a row of `visible` per partition, unless there is a gap before (visibility.ts).
  *
  * One INSERT per table, several tables at a time. An INSERT that fails is
  *   refused for its data → halved down to the row, which becomes a dead letter; the rest is stored
@@ -11,34 +11,26 @@
 import { randomUUID } from 'node:crypto';
 import { createBackoff } from '../base/backoff.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Block } from '../model/doors.ts';
-import type { OperatingError } from '../model/error.ts';
+import { isOperatingError, type OperatingError } from '../model/error.ts';
 import { DEAD_LETTERS, VISIBLE } from '../model/table.ts';
+import type { Batch, PartitionBlock } from './batch.ts';
 import { type Connection, clickHouseCode, isRefusedData } from './connection.ts';
 import { nativeRow, parseNative, sliceNative } from './native-split.ts';
 import { createRefusal, type Refusal, refusalRow } from './refusal.ts';
 import { qualified } from './sql.ts';
+import type { Visibility } from './visibility.ts';
 
 const RETRY_FIRST_MS = 100;
 const RETRY_WAIT_MS_MAX = 5_000;
 /** INSERTs at a time; each fsyncs a part per table partition. */
 const TABLES_AT_A_TIME = 4;
 
-export interface PartitionBlock extends Block {
-  readonly partition: number;
-}
-
-export interface Batch {
-  readonly tables: ReadonlyMap<string, readonly PartitionBlock[]>;
-  /** Partition → log sequence up to which its blocks reach. */
-  readonly positions: ReadonlyMap<number, bigint>;
-}
-
 export interface ShipmentOptions {
   readonly connection: Connection;
   readonly database: string;
   readonly log: string;
   readonly clock: Clock;
+  readonly visibility: Visibility;
   /** How long dead letters are kept, in milliseconds of log time; 0 = for ever. */
   readonly deadLetterRetentionMs: () => number;
   readonly onRefused: (refusal: Refusal) => void;
@@ -87,14 +79,27 @@ class BatchShipper implements Shipper {
     for (const result of await Promise.allSettled(workers)) {
       if (result.status === 'rejected') throw result.reason;
     }
-    const { log } = this.#options;
-    const rows = [...batch.positions].map(([partition, sequence]) => ({
+    await this.#makeVisible(batch, signal);
+  }
+
+  async #makeVisible(batch: Batch, signal: AbortSignal): Promise<void> {
+    const { log, visibility } = this.#options;
+    await this.#persist(() => visibility.refresh(), signal);
+    if (visibility.hasGap(batch.reaches)) {
+      // Another worker may have had the partition since: what it wrote is not known here yet.
+      visibility.doubt();
+      await this.#persist(() => visibility.refresh(), signal);
+    }
+    const positions = visibility.admit(batch.reaches);
+    if (positions.size === 0) return;
+    const rows = [...positions].map(([partition, sequence]) => ({
       log,
       partition,
       sequence: `${sequence}`,
       is_deleted: 0,
     }));
     await this.#storeRows(VISIBLE.name, rows, signal);
+    visibility.written(positions);
   }
 
   async #store(
@@ -128,7 +133,7 @@ class BatchShipper implements Shipper {
 
   /** Runs until it succeeds or its data is refused. */
   async #persist(work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    const { clock, onTrouble } = this.#options;
+    const { clock, onTrouble, visibility } = this.#options;
     const backoff = createBackoff(RETRY_FIRST_MS, RETRY_WAIT_MS_MAX);
     for (;;) {
       try {
@@ -138,6 +143,7 @@ class BatchShipper implements Shipper {
       } catch (error) {
         if (signal.aborted || isRefusedData(error)) throw error;
         this.counts.retries += 1;
+        if (isOperatingError(error, 'CLICKHOUSE_UNREACHABLE')) visibility.doubt();
         onTrouble(error as OperatingError);
         await clock.wait(backoff.nextMs(), signal);
       }

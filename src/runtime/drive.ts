@@ -32,8 +32,12 @@ export interface DriveOptions {
   readonly clock: Clock;
   /** Held during a turn with all its outputs: between turns others may look at the kernel. */
   readonly boundary: Mutex;
-  /** Called after each turn's outputs were handed over. */
-  readonly onTurn: (progress: Progress) => void;
+  /** The plan in force at the kernel's position. */
+  readonly planText: string;
+  /** Outputs of a standby that no checkpoint covers: they go first. */
+  readonly backlog: readonly TurnOutput[];
+  /** Called with null before each turn, and after it when its outputs were handed over. */
+  readonly onTurn: (progress: Progress | null) => void;
 }
 
 export interface Progress {
@@ -45,22 +49,66 @@ export interface Progress {
 
 /** Ends when the signal aborts (between two turns), or rejects with what stopped it. */
 export async function drive(options: DriveOptions, signal: AbortSignal): Promise<void> {
-  const { kernel, lease, reader, partition } = options;
-  let planText = lease.record.planText;
+  const { kernel, reader, partition, boundary } = options;
+  let { planText } = options;
+  const give = (output: TurnOutput) => emit(options, output);
+  // All of it, whatever aborts, and no checkpoint between: the kernel already stands behind it, so
+  // a checkpoint now would cover rows that no sink has been given.
+  await boundary.run(async () => {
+    for (const output of options.backlog) {
+      await whenAllowed(options);
+      await give(output);
+    }
+  });
   for await (const chunk of reader.read(partition, kernel.position + 1n, signal)) {
+    await whenAllowed(options, signal);
     if (signal.aborted) return;
-    await mayProceed(options, chunk, signal);
-    planText = await options.boundary.run(() => turn(options, chunk, planText));
+    checkClock(options, chunk);
+    // Paused for long, we may no longer be who purges: then somebody else applied what is gone.
+    if (chunk.firstSequence > kernel.position + 1n) await options.lease.renew();
+    await checkGap(options, chunk);
+    const progress = await boundary.run(async () => {
+      options.onTurn(null);
+      const applied = await applyChunk(kernel, chunk, planText, give);
+      options.onTurn(applied);
+      return applied;
+    });
+    planText = progress.planText;
   }
 }
 
-async function turn(options: DriveOptions, chunk: LogChunk, planBefore: string): Promise<string> {
-  const { kernel } = options;
+/**
+ * Before a chunk: what lies between it and the kernel's position was deleted message by message,
+ * or it was purged. What was purged was never applied here, and must not be passed over.
+ */
+export async function checkGap(
+  options: Pick<DriveOptions, 'partition' | 'kernel' | 'reader'>,
+  chunk: LogChunk,
+): Promise<void> {
+  const { partition, kernel, reader } = options;
+  const { position } = kernel;
+  if (chunk.firstSequence === position + 1n) return;
+  const { firstSequence } = await reader.state(partition);
+  if (firstSequence <= position + 1n) return;
+  throw new OperatingError(
+    'LOG_PURGED',
+    `partition ${partition}: the log was purged up to ${firstSequence} while only ${position} was applied here`,
+    { where: { partition, position, first: firstSequence } },
+  );
+}
+
+/** One turn, from its first output to its last; each is given on before the next is made. */
+export async function applyChunk(
+  kernel: PartitionKernel,
+  chunk: LogChunk,
+  planBefore: string,
+  give: (output: TurnOutput) => Promise<void>,
+): Promise<Progress> {
   const last = lastMessage(chunk);
   let planText = planBefore;
   let output = await kernel.turn(chunk);
   for (;;) {
-    await emit(options, output);
+    await give(output);
     if (output.status === 'done') break;
     if (output.status === 'plan') {
       planText = planTextAt(chunk, output.position);
@@ -68,13 +116,12 @@ async function turn(options: DriveOptions, chunk: LogChunk, planBefore: string):
     }
     output = await kernel.resume();
   }
-  options.onTurn({
+  return {
     identity: messageIdentity(last),
     planText,
     needsTicks: output.needsTicks,
     logTimeMs: Number(last.logTimeNs / 1_000_000n),
-  });
-  return planText;
+  };
 }
 
 async function emit(options: DriveOptions, output: TurnOutput): Promise<void> {
@@ -84,26 +131,38 @@ async function emit(options: DriveOptions, output: TurnOutput): Promise<void> {
   await blocks.insert(partition, output.blocks, output.position);
 }
 
-/** Waits while output is paused; halts when log stamps run ahead of our clock. */
-async function mayProceed(
-  { lease, clock, partition }: DriveOptions,
-  chunk: LogChunk,
-  signal: AbortSignal,
-): Promise<void> {
+/** Waits while output is paused: the record has been unreachable for too long. */
+async function whenAllowed({ lease, clock }: DriveOptions, signal?: AbortSignal): Promise<void> {
   lease.check();
-  while (lease.paused) {
-    await clock.wait(PAUSE_POLL_MS, signal);
+  while (lease.paused && !signal?.aborted) {
+    await clock.wait(PAUSE_POLL_MS, signal).catch(() => {});
     lease.check();
   }
-  const last = lastMessage(chunk);
-  const aheadMs = Number(last.logTimeNs / 1_000_000n) - clock.nowMs();
-  if (aheadMs > LOG_AHEAD_MAX_MS) {
-    throw new OperatingError(
-      'CLOCK_BEHIND_LOG',
-      `partition ${partition}: message ${last.sequence} is stamped ${aheadMs} ms ahead of this machine's clock, at most ${LOG_AHEAD_MAX_MS} ms are allowed; correct the clock`,
-      { where: { partition, sequence: last.sequence } },
-    );
+}
+
+/** Log stamps ahead of our clock halt us: a wall clock may stop a turn, never change a result. */
+export function checkClock(
+  { clock, partition }: Pick<DriveOptions, 'clock' | 'partition'>,
+  chunk: LogChunk,
+): void {
+  const latest = latestMessage(chunk);
+  const aheadMs = Number(latest.logTimeNs / 1_000_000n) - clock.nowMs();
+  if (aheadMs <= LOG_AHEAD_MAX_MS) return;
+  throw new OperatingError(
+    'CLOCK_BEHIND_LOG',
+    `partition ${partition}: message ${latest.sequence} is stamped ${aheadMs} ms ahead of this machine's clock, at most ${LOG_AHEAD_MAX_MS} ms are allowed; correct the clock`,
+    { where: { partition, sequence: latest.sequence } },
+  );
+}
+
+/** Not always the last one: a stream's next leader may have another clock. */
+function latestMessage(chunk: LogChunk): LogMessage {
+  let latest: LogMessage | undefined;
+  for (const message of chunkMessages(chunk)) {
+    if (!latest || message.logTimeNs > latest.logTimeNs) latest = message;
   }
+  if (!latest) throw new RangeError('bug: a chunk without entries');
+  return latest;
 }
 
 function lastMessage(chunk: LogChunk): LogMessage {

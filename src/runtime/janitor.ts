@@ -1,14 +1,18 @@
 /**
- * Keeps a partition's log within its retention: remembers when which position became durable, and
- * purges what is older than the retention below a position that has been durable long enough. When
- * the log is nearly full retention yields, the durable position does not.
+ * Keeps a partition's log within its retention. It is purged only below a retained checkpoint that
+ * has been durable for PURGE_AFTER_MS, and exactly there: so the oldest checkpoint from which the
+ * rest of the log can be applied (the anchor) is always one that is retained. When the log is
+ * nearly full retention yields, durability does not.
  */
 import type { Clock } from '../base/clock.ts';
 import type { LogPurger, LogReader } from '../model/doors.ts';
-import { LOG_FULL_SHARE, PURGE_AFTER_MS } from '../model/limit.ts';
+import { LOG_YIELD_SHARE, PURGE_AFTER_MS } from '../model/limit.ts';
+import { type Checkpoint, checkpointsOf, takenAtMs } from '../model/ownership.ts';
+import type { Lease } from './lease.ts';
 
 export interface JanitorOptions {
   readonly partition: number;
+  readonly lease: Lease;
   readonly purger: LogPurger;
   readonly reader: LogReader;
   readonly clock: Clock;
@@ -18,30 +22,35 @@ export interface JanitorOptions {
 
 export class Janitor {
   readonly #options: JanitorOptions;
-  /** Checkpoints not yet old enough, oldest first; one per purge interval is enough. */
-  #pending: { position: bigint; atMs: number }[] = [];
-  #durable = 0n;
+  /** Since when each retained position is known to be durable, on our own clock. */
+  #durableSince = new Map<string, number>();
 
   constructor(options: JanitorOptions) {
     this.#options = options;
   }
 
-  /** A checkpoint at `position` was acknowledged now. */
-  checkpointed(position: bigint): void {
-    this.#pending.push({ position, atMs: this.#options.clock.monotonicMs() });
-  }
-
   async clean(): Promise<void> {
     const { partition, purger, reader, clock, logRetentionMs } = this.#options;
-    const oldEnoughMs = clock.monotonicMs() - PURGE_AFTER_MS;
-    const ripe = this.#pending.filter(({ atMs }) => atMs <= oldEnoughMs);
-    this.#pending = this.#pending.slice(ripe.length);
-    this.#durable = ripe.at(-1)?.position ?? this.#durable;
-    if (this.#durable === 0n) return;
-    const { bytes, bytesMax } = await reader.state(partition);
-    const isFull = bytes > bytesMax * LOG_FULL_SHARE;
+    const { bytes, bytesMax, firstSequence } = await reader.state(partition);
+    const ripe = this.#ripe().filter(({ position }) => BigInt(position) >= firstSequence);
+    const isFull = bytes >= bytesMax * LOG_YIELD_SHARE;
     if (!isFull && logRetentionMs === 0) return;
     const beforeMs = clock.nowMs() - (isFull ? 0 : logRetentionMs);
-    await purger.purge(partition, this.#durable + 1n, beforeMs);
+    const below = ripe.find((checkpoint) => takenAtMs(checkpoint) < beforeMs);
+    if (below) await purger.purge(partition, BigInt(below.position) + 1n, beforeMs);
+  }
+
+  /** Retained checkpoints that have been durable long enough, newest first. */
+  #ripe(): readonly Checkpoint[] {
+    const { clock, lease } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const retained = checkpointsOf(lease.record);
+    const known = this.#durableSince;
+    this.#durableSince = new Map(
+      retained.map(({ position }) => [position, known.get(position) ?? nowMs]),
+    );
+    return retained.filter(
+      ({ position }) => nowMs - (this.#durableSince.get(position) ?? nowMs) >= PURGE_AFTER_MS,
+    );
   }
 }

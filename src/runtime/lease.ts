@@ -13,22 +13,29 @@ import type { Clock } from '../base/clock.ts';
 import { Mutex } from '../base/mutex.ts';
 import type { Ownership, OwnershipRecord } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
-import { OWNERSHIP_PAUSE_MS, RENEW_INTERVAL_MS } from '../model/limit.ts';
+import { LAYOUT_VERSION, OWNERSHIP_PAUSE_MS, RENEW_INTERVAL_MS } from '../model/limit.ts';
+import { NO_CHECKPOINT } from '../model/ownership.ts';
 
 /** Three missed renewals, on the claimant's own monotonic clock. */
-const CLAIM_AFTER_MS = 3 * RENEW_INTERVAL_MS + 500;
+export const CLAIM_AFTER_MS = 3 * RENEW_INTERVAL_MS + 500;
 const CLAIM_POLL_MS = 250;
 
-export const NO_CHECKPOINT: Omit<OwnershipRecord, 'owner' | 'nonce' | 'semanticsVersion'> = {
+/** Of a partition that nobody owned before. */
+export const NEW_RECORD: Omit<OwnershipRecord, 'owner' | 'nonce' | 'semanticsVersion'> = {
+  ...NO_CHECKPOINT,
   epoch: 0,
   generation: 1,
-  position: '0',
-  identity: null,
+  cut: null,
   identities: [],
-  objects: [],
-  rootHash: '',
+  history: [],
   planText: '',
+  layoutVersion: LAYOUT_VERSION,
 };
+
+export interface StoredRecord {
+  readonly record: OwnershipRecord;
+  readonly revision: bigint;
+}
 
 export interface LeaseOptions {
   readonly partition: number;
@@ -56,13 +63,19 @@ export class Lease {
 
   /** Becomes the owner, or rejects with NOT_OWNER while somebody else keeps renewing. */
   static async claim(options: LeaseOptions, signal: AbortSignal): Promise<Lease> {
-    const { ownership, partition, owner, semanticsVersion } = options;
+    const { ownership, partition, owner } = options;
     const found = await ownership.load(partition);
     if (found && !mayClaimAtOnce(found.record, owner)) await waitUnchanged(options, signal);
-    const current = await ownership.load(partition);
-    const before = current?.record ?? { ...NO_CHECKPOINT, owner, nonce: '', semanticsVersion };
+    return Lease.take(options, await ownership.load(partition));
+  }
+
+  /** Claims what stands at `found` and nothing newer: NOT_OWNER when somebody was faster. */
+  static async take(options: LeaseOptions, found: StoredRecord | null): Promise<Lease> {
+    const { ownership, partition, owner, semanticsVersion } = options;
+    if (found) refuseNewer(partition, found.record, semanticsVersion);
+    const before = found?.record ?? { ...NEW_RECORD, owner, nonce: '', semanticsVersion };
     const record = { ...before, owner, nonce: randomUUID(), epoch: before.epoch + 1 };
-    const revision = await ownership.save(partition, record, current?.revision ?? 0n);
+    const revision = await ownership.save(partition, record, found?.revision ?? 0n);
     if (revision === null) throw notOwner(partition, 'another process claimed it first');
     return new Lease(options, record, revision);
   }
@@ -98,22 +111,26 @@ export class Lease {
 
   /**
    * A write whose reply was lost for good stands under a newer revision than we know. Owner and
-   * epoch are ours alone, so such a record is our own: go on from its revision.
+   * epoch are ours alone, so such a record is our own: go on from it, also from what it says. It
+   * may be a checkpoint that we took for failed, and a checkpoint never goes back.
    */
   async #isOurs(): Promise<boolean> {
     const found = await this.#options.ownership.load(this.#options.partition);
     if (found?.record.owner !== this.#record.owner) return false;
     if (found.record.epoch !== this.#record.epoch) return false;
     this.#revision = found.revision;
+    this.#record = found.record;
     return true;
   }
 
   async #write(change: Partial<OwnershipRecord>): Promise<void> {
     this.check();
     const { ownership, partition, clock } = this.#options;
-    const record = { ...this.#record, ...change, nonce: randomUUID() };
+    const changed = () => ({ ...this.#record, ...change, nonce: randomUUID() });
+    let record = changed();
     let revision = await ownership.save(partition, record, this.#revision);
     if (revision === null && (await this.#isOurs())) {
+      record = changed();
       revision = await ownership.save(partition, record, this.#revision);
     }
     if (revision === null) {
@@ -127,7 +144,21 @@ export class Lease {
   }
 }
 
-function mayClaimAtOnce(record: OwnershipRecord, owner: string): boolean {
+/** What a newer version computed is not to be computed again by an older one. */
+function refuseNewer(partition: number, record: OwnershipRecord, ours: number): void {
+  const { semanticsVersion } = record;
+  if (semanticsVersion <= ours) return;
+  throw new OperatingError(
+    'CHECKPOINT_INCOMPATIBLE',
+    `partition ${partition}: its checkpoint was computed under semantics ${semanticsVersion}, ` +
+      `this version has ${ours}. Start the newer version that wrote it, or restore a savepoint ` +
+      'of before it was started',
+    { where: { partition, semanticsVersion } },
+  );
+}
+
+/** Released, or left behind by an earlier process of the same instance. */
+export function mayClaimAtOnce(record: OwnershipRecord, owner: string): boolean {
   const instance = (name: string) => name.split(':', 1)[0];
   return record.owner === '' || instance(record.owner) === instance(owner);
 }

@@ -9,47 +9,38 @@
  *               └──── waiting ◄── error ─┴─► halted
  */
 import { type Backoff, createBackoff } from '../base/backoff.ts';
-import type { Clock } from '../base/clock.ts';
-import { Mutex } from '../base/mutex.ts';
-import type {
-  BlockSink,
-  FactSink,
-  LogAppender,
-  LogPurger,
-  PartitionKernel,
-} from '../model/doors.ts';
+import type { Semaphore } from '../base/semaphore.ts';
+import type { PartitionKernel } from '../model/doors.ts';
 import { isOperatingError, type OperatingError } from '../model/error.ts';
-import {
-  PURGE_INTERVAL_MS,
-  RENEW_INTERVAL_MS,
-  SKIPS_PER_HOUR_MAX,
-  TICK_INTERVAL_MS,
-} from '../model/limit.ts';
-import { Checkpointer } from './checkpoint.ts';
-import { drive, type Progress } from './drive.ts';
-import { Janitor } from './janitor.ts';
+import { SKIPS_PER_HOUR_MAX } from '../model/limit.ts';
+import { Candidacy, type Succession } from './company/candidacy.ts';
+import type { Cluster } from './company/cluster.ts';
 import { Lease } from './lease.ts';
-import { type RecoveryOptions, recover } from './recovery.ts';
+import { type BeginningOptions, begin } from './restart/beginning.ts';
+import { Tenure, type TenureDoors } from './tenure.ts';
 
 const RESTART_FIRST_MS = 100;
 const RESTART_MAX_MS = 5000;
 const HOUR_MS = 3_600_000;
 
-export interface PartitionOptions extends RecoveryOptions {
+export interface PartitionOptions extends BeginningOptions, TenureDoors {
   readonly owner: string;
-  readonly semanticsVersion: number;
-  readonly appender: LogAppender;
-  readonly purger: LogPurger;
-  readonly logRetentionMs: number;
-  readonly blocks: BlockSink;
-  readonly facts: FactSink;
-  readonly clock: Clock;
-  readonly checkpointIntervalMs: number;
-  readonly onTrouble: (partition: number, error: OperatingError) => void;
+  /** Somebody else owns the partition by now, and nothing of ours was written since. */
+  readonly onFenced?: (partition: number, error: OperatingError) => void;
+  /** Null: this process is alone with the log. */
+  readonly company: Company | null;
+}
+
+/** The other workers of the same log. */
+export interface Company {
+  readonly cluster: Cluster;
+  readonly moves: Semaphore;
+  readonly requestHandOver: (member: string, partition: number) => Promise<boolean>;
 }
 
 export type PartitionPhase =
   | 'idle'
+  | 'following'
   | 'claiming'
   | 'recovering'
   | 'running'
@@ -69,14 +60,6 @@ export interface PartitionStatus {
   readonly error: OperatingError | null;
 }
 
-interface Checkpointing {
-  readonly kernel: PartitionKernel;
-  readonly lease: Lease;
-  readonly boundary: Mutex;
-  readonly checkpointer: Checkpointer;
-  readonly janitor: Janitor;
-}
-
 export class Partition {
   readonly #options: PartitionOptions;
   readonly #stop = new AbortController();
@@ -85,8 +68,11 @@ export class Partition {
   #error: OperatingError | null = null;
   #kernel: PartitionKernel | null = null;
   #lease: Lease | null = null;
-  #progress: Progress | null = null;
+  #tenure: Tenure | null = null;
+  #candidacy: Candidacy | null = null;
   #skippedAtMs: number[] = [];
+  /** Generation whose log was seen to lose its tail. */
+  #lostTailIn: number | null = null;
   #running: Promise<void> | null = null;
 
   constructor(options: PartitionOptions) {
@@ -103,13 +89,19 @@ export class Partition {
     await this.#running;
   }
 
+  /** Gives the partition to whoever stands by for it; false when it is not ours to give. */
+  handOver(): Promise<boolean> {
+    return this.#tenure?.handOver() ?? Promise.resolve(false);
+  }
+
   get status(): PartitionStatus {
     const stats = this.#kernel?.stats();
     const record = this.#lease?.record;
+    const followed = this.#candidacy?.followed ?? null;
     return {
       partition: this.#options.partition,
-      phase: this.#phase,
-      position: this.#kernel?.position ?? BigInt(record?.position ?? 0),
+      phase: followed === null ? this.#phase : 'following',
+      position: this.#kernel?.position ?? followed ?? BigInt(record?.position ?? 0),
       checkpoint: BigInt(record?.position ?? 0),
       generation: record?.generation ?? 0,
       epoch: record?.epoch ?? 0,
@@ -131,119 +123,52 @@ export class Partition {
   }
 
   async #attempt(): Promise<void> {
-    const { partition, ownership, clock, owner, semanticsVersion } = this.#options;
     this.#phase = 'claiming';
-    const leaseOptions = { partition, ownership, clock, owner, semanticsVersion };
-    this.#lease = await Lease.claim(leaseOptions, this.#stop.signal);
+    const succession = await this.#succeed();
+    if (!succession) return;
+    const { lease } = succession;
+    this.#lease = lease;
     this.#phase = 'recovering';
-    this.#kernel = await recover(this.#options, this.#lease.record);
-    try {
-      await this.#drive(this.#kernel, this.#lease);
-    } finally {
-      this.#kernel.close();
-      this.#kernel = null;
-      this.#progress = null;
-    }
-  }
-
-  /** The loop and its three companions; the first to fail ends them all. */
-  async #drive(kernel: PartitionKernel, lease: Lease): Promise<void> {
-    const { clock } = this.#options;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([this.#stop.signal, ended.signal]);
-    const checkpointer = new Checkpointer({ ...this.#options, lease });
-    const every = async (intervalMs: number, act: () => Promise<void>) => {
-      while (!signal.aborted) {
-        await clock.wait(intervalMs, signal).catch(() => {});
-        if (!signal.aborted) await act();
-      }
-    };
-    const boundary = new Mutex();
-    const janitor = new Janitor(this.#options);
-    const checkpointing = { kernel, lease, boundary, checkpointer, janitor };
-    const checkpoint = () => this.#checkpoint(checkpointing);
-    const loop = drive(
-      { ...this.#options, kernel, lease, boundary, onTurn: (turn) => this.#turned(turn) },
-      signal,
+    const lostTailIn = succession.lostTailIn ?? this.#lostTailIn;
+    const beginning = await begin(this.#options, succession, lostTailIn).catch((error) =>
+      this.#throwUnlessDeposed(error),
     );
-    const parts = [
-      loop,
-      every(RENEW_INTERVAL_MS, () => this.#renew(lease)),
-      every(TICK_INTERVAL_MS, () => this.#tick()),
-      every(this.#options.checkpointIntervalMs, checkpoint),
-      every(PURGE_INTERVAL_MS, () => this.#clean(janitor)),
-    ];
-    this.#phase = 'running';
-    const failure = await Promise.all(parts).then(
-      () => null,
-      (error: unknown) => ({ error }),
-    );
-    ended.abort();
-    await Promise.allSettled(parts);
-    if (failure) throw failure.error;
-    await checkpoint();
-    await lease.release();
-  }
-
-  /** Capture and clearing of marks lie between turns; storing and waiting run beside them. */
-  async #checkpoint(parts: Checkpointing): Promise<void> {
-    const { kernel, lease, boundary, checkpointer } = parts;
-    const capture = await boundary.run(() => {
-      if (!this.#progress || kernel.position <= BigInt(lease.record.position)) return null;
-      return checkpointer.capture(kernel, this.#progress);
-    });
-    if (!capture) return;
-    let acknowledged = false;
+    if (!beginning) return;
+    const { kernel } = beginning;
+    this.#lostTailIn = null;
+    this.#kernel = kernel;
     try {
-      await checkpointer.commit(capture);
-      acknowledged = true;
-      parts.janitor.checkpointed(capture.position);
+      const onTurn = () => this.#turned();
+      this.#tenure = new Tenure({ ...this.#options, ...beginning, lease, onTurn });
+      this.#phase = 'running';
+      await this.#tenure.run(this.#stop.signal);
     } catch (error) {
-      // Trouble that passes: the log is kept, the next interval tries again with the same marks.
-      if (!isOperatingError(error) || error.retry === 'never') throw error;
-      this.#options.onTrouble(this.#options.partition, error);
+      if (isOperatingError(error, 'LOG_TAIL_LOST')) this.#lostTailIn = lease.record.generation;
+      await this.#throwUnlessDeposed(error);
     } finally {
-      await boundary.run(() => kernel.exportDone(acknowledged));
+      this.#tenure = null;
+      this.#kernel = null;
+      kernel.close();
     }
   }
 
-  #turned(progress: Progress): void {
-    this.#progress = progress;
+  async #succeed(): Promise<Succession | null> {
+    const { company } = this.#options;
+    if (!company) {
+      const lease = await Lease.claim(this.#options, this.#stop.signal);
+      return { lease, takeover: null, lostTailIn: null };
+    }
+    this.#candidacy = new Candidacy({ ...this.#options, ...company });
+    try {
+      return await this.#candidacy.stand(this.#stop.signal);
+    } finally {
+      this.#candidacy = null;
+    }
+  }
+
+  #turned(): void {
     this.#backoff.reset();
     this.#error = null;
-  }
-
-  /** An unreachable record is not the end: the loop pauses by itself when it lasts. */
-  async #renew(lease: Lease): Promise<void> {
-    try {
-      await lease.renew();
-    } catch (error) {
-      if (isOperatingError(error, 'NOT_OWNER') || !isOperatingError(error)) throw error;
-    }
-  }
-
-  /** Closing by time is part of the log: the tick is a message like any other. */
-  async #tick(): Promise<void> {
-    const { clock, appender, partition } = this.#options;
-    const progress = this.#progress;
-    // Restored, and no turn yet: whether something waits for time is known after one tick.
-    const isDue = progress
-      ? progress.needsTicks && clock.nowMs() - progress.logTimeMs >= TICK_INTERVAL_MS / 2
-      : this.#lease?.record.position !== '0';
-    if (!isDue) return;
-    try {
-      await appender.append({ kind: 'tick', partition, body: new Uint8Array(0) });
-    } catch (error) {
-      if (!isOperatingError(error)) throw error; // the next second tries again
-    }
-  }
-
-  async #clean(janitor: Janitor): Promise<void> {
-    try {
-      await janitor.clean();
-    } catch (error) {
-      if (!isOperatingError(error)) throw error; // the next minute tries again
-    }
   }
 
   async #recoverFrom(cause: unknown): Promise<void> {
@@ -252,7 +177,9 @@ export class Partition {
     this.#error = cause;
     onTrouble(partition, cause);
     const maySkip = cause.code !== 'KERNEL_TRAPPED' || (await this.#trySkip(cause));
-    if (cause.retry === 'never' || !maySkip) {
+    // Seen while it ran: the next attempt goes on in a new generation.
+    const isTailLoss = cause.code === 'LOG_TAIL_LOST' && this.#phase === 'running';
+    if ((cause.retry === 'never' && !isTailLoss) || !maySkip) {
       this.#phase = 'halted';
       return;
     }
@@ -261,17 +188,42 @@ export class Partition {
   }
 
   /**
+   * Deposed: among others this is how a partition moves on; alone, whoever holds the record now is
+   * a mistake to be told, unless it was left for anybody to claim (promotion, savepoint).
+   */
+  async #throwUnlessDeposed(error: unknown): Promise<void> {
+    if (!isOperatingError(error, 'NOT_OWNER')) throw error;
+    if (!this.#options.company && !(await this.#isVacant())) throw error;
+    this.#options.onFenced?.(this.#options.partition, error as OperatingError);
+  }
+
+  async #isVacant(): Promise<boolean> {
+    const { ownership, partition } = this.#options;
+    const found = await ownership.load(partition).catch((error: unknown) => {
+      if (isOperatingError(error)) return null;
+      throw error;
+    });
+    return found?.record.owner === '';
+  }
+
+  /**
    * The record that trapped the kernel is never applied again, in any replay. False when no record
    * can be named (a timer, a flush point), or when there were too many: then only a halt is honest.
    */
   async #trySkip(trap: OperatingError): Promise<boolean> {
-    const { partition, ownership, clock } = this.#options;
+    const { partition, ownership, clock, onTrouble } = this.#options;
     const index = Number(trap.where['index'] ?? -1);
     const nowMs = clock.monotonicMs();
     this.#skippedAtMs = [...this.#skippedAtMs.filter((atMs) => nowMs - atMs < HOUR_MS), nowMs];
     if (index < 0 || this.#skippedAtMs.length > SKIPS_PER_HOUR_MAX) return false;
     const sequence = BigInt(trap.where['sequence'] ?? 0);
-    await ownership.addSkip({ partition, sequence, index });
+    try {
+      await ownership.addSkip({ partition, sequence, index });
+    } catch (error) {
+      if (!isOperatingError(error) || error.retry === 'never') throw error;
+      this.#skippedAtMs.pop(); // not written: the record traps again, and is tried again
+      onTrouble(partition, error);
+    }
     return true;
   }
 }

@@ -1,19 +1,26 @@
 /**
- * From an ownership record to a kernel that stands at its position: opens a fresh memory, loads the
- * skip list, applies the state objects in order, checks the root hash, and compares the log with
- * the identity of the last applied message. It never skips over what the log no longer has: it
- * halts.
+ * From an ownership record to a kernel that stands at the newest checkpoint that can be read: opens
+ * a fresh memory, loads the skip list, applies the state objects in order, checks the root hash.
+ *
+ *   newest ──✗ missing, corrupt──▶ older … ──✗──▶ the log's beginning ──✗ purged──▶ halt
+ *
+ * Going further back changes nothing but the time it takes: replaying gives the same state, rows
+ * and facts under the same versions. It never skips over what the log no longer has: it halts.
  */
 import type {
   Kernel,
   KernelOptions,
   LogReader,
+  LogState,
   Ownership,
   OwnershipRecord,
   PartitionKernel,
   StateStore,
 } from '../model/doors.ts';
 import { isOperatingError, OperatingError } from '../model/error.ts';
+import { type Checkpoint, checkpointsOf, NO_CHECKPOINT } from '../model/ownership.ts';
+import { checkLog } from './restart/tail-loss.ts';
+import { loadAhead } from './state/loading.ts';
 
 export interface RecoveryOptions {
   readonly partition: number;
@@ -22,86 +29,127 @@ export interface RecoveryOptions {
   readonly ownership: Ownership;
   readonly stateStore: StateStore;
   readonly reader: LogReader;
+  readonly semanticsVersion: number;
+  readonly onTrouble: (partition: number, error: OperatingError) => void;
 }
 
-/**
- * A checkpoint that cannot be read is no loss while the log still begins at its beginning:
- * replaying all of it gives the same state, rows and facts under the same versions.
- */
+export interface Restored {
+  readonly kernel: PartitionKernel;
+  /** The plan in force at the kernel's position. */
+  readonly planText: string;
+  /** False: it stands at an older checkpoint, or at the log's beginning instead of one. */
+  readonly isNewest: boolean;
+}
+
+/** `reached`: up to where the read model has all rows; what it lacks is computed again. */
 export async function recover(
   options: RecoveryOptions,
   record: OwnershipRecord,
-): Promise<PartitionKernel> {
-  await checkLog(options.reader, options.partition, record);
-  try {
-    return await restore(options, record);
-  } catch (error) {
-    if (!isOperatingError(error, 'CHECKPOINT_CORRUPT')) throw error;
-    const { firstSequence } = await options.reader.state(options.partition);
-    if (firstSequence > 1n) throw error;
-    return restore(options, { ...record, objects: [], planText: '' });
+  reached: bigint | null = null,
+): Promise<Restored> {
+  const { partition, reader, onTrouble } = options;
+  checkSemantics(options, record);
+  await checkLog(reader, partition, record);
+  const log = await reader.state(partition);
+  const candidates = orderedBy(reached, startsOf(record, log));
+  let failure: OperatingError | null = null;
+  for (const start of candidates) {
+    try {
+      return await restore(options, record, start);
+    } catch (error) {
+      if (!isOperatingError(error, 'CHECKPOINT_CORRUPT')) throw error;
+      failure = error;
+      onTrouble(partition, error);
+    }
   }
+  throw failure ?? purgedError(partition, record, log);
+}
+
+/** Where a replay may begin, newest first; the log's beginning last, while it is there. */
+export function startsOf(record: OwnershipRecord, log: LogState): Checkpoint[] {
+  const usable = checkpointsOf(record).filter(
+    ({ position }) => BigInt(position) + 1n >= log.firstSequence,
+  );
+  return log.firstSequence <= 1n ? [...usable, NO_CHECKPOINT] : usable;
+}
+
+/** Those that the read model covers first; when there is none, the one that repeats most. */
+function orderedBy(reached: bigint | null, starts: Checkpoint[]): Checkpoint[] {
+  if (reached === null) return starts;
+  const covered = starts.filter(({ position }) => BigInt(position) <= reached);
+  const beyond = starts.filter(({ position }) => BigInt(position) > reached);
+  return [...covered, ...beyond.reverse()];
 }
 
 async function restore(
   options: RecoveryOptions,
-  record: Pick<OwnershipRecord, 'generation' | 'objects' | 'planText' | 'rootHash'>,
-): Promise<PartitionKernel> {
+  record: OwnershipRecord,
+  start: Checkpoint,
+): Promise<Restored> {
   const { partition } = options;
-  const kernel = options.kernel.open({
-    ...options.kernelOptions,
-    partition,
-    generation: record.generation,
-  });
+  const { generation } = record;
+  const kernel = options.kernel.open({ ...options.kernelOptions, partition, generation });
   try {
     kernel.setSkips(await options.ownership.skips(partition));
-    if (record.planText !== '') kernel.usePlan(record.planText);
-    for (const name of record.objects) kernel.importState(await loadObject(options, name));
-    if (record.objects.length > 0) kernel.importDone(record.rootHash);
-    return kernel;
+    const planText = await loadPlan(options, record, start);
+    if (planText !== '') kernel.usePlan(planText);
+    const load = (name: string) => loadObject(options, name);
+    for await (const chunk of loadAhead(start.objects, load)) kernel.importState(chunk);
+    if (start.objects.length > 0) kernel.importDone(start.rootHash);
+    return { kernel, planText, isNewest: start.position === record.position };
   } catch (error) {
     kernel.close();
     throw error;
   }
 }
 
-async function loadObject(options: RecoveryOptions, name: string): Promise<Uint8Array> {
-  const bytes = await options.stateStore.load(name);
+/** Text of the plan in force at a checkpoint; '' when there was none yet. */
+export async function loadPlan(
+  options: Pick<RecoveryOptions, 'partition' | 'stateStore'>,
+  record: OwnershipRecord,
+  start: Checkpoint,
+): Promise<string> {
+  // Written before the plan was an object: then there is only this checkpoint.
+  if (record.planText !== '' && start.position === record.position) return record.planText;
+  if (start.plan === '') return '';
+  return Buffer.from(await loadObject(options, start.plan)).toString('utf8');
+}
+
+async function loadObject(
+  { partition, stateStore }: Pick<RecoveryOptions, 'partition' | 'stateStore'>,
+  name: string,
+): Promise<Uint8Array> {
+  const bytes = await stateStore.load(name);
   if (bytes) return bytes;
   throw new OperatingError(
     'CHECKPOINT_CORRUPT',
-    `partition ${options.partition}: state object ${name} is missing`,
-    { where: { partition: options.partition, name } },
+    `partition ${partition}: state object ${name} is missing; an older checkpoint is used`,
+    { where: { partition, name } },
   );
 }
 
-/** The log must still hold everything after the checkpoint, and be the same log. */
-export async function checkLog(
-  reader: LogReader,
-  partition: number,
-  record: Pick<OwnershipRecord, 'position' | 'identity'>,
-): Promise<void> {
-  const state = await reader.state(partition);
-  const position = BigInt(record.position);
-  const where = { partition, position, first: state.firstSequence, last: state.lastSequence };
-  if (state.firstSequence > position + 1n) {
-    throw new OperatingError(
-      'LOG_PURGED',
-      `partition ${partition}: the log begins at ${state.firstSequence}, the checkpoint stands at ${position}: the messages between are gone`,
-      { where },
-    );
-  }
-  if (!record.identity) return;
-  const lost = (why: string) =>
-    new OperatingError(
-      'LOG_TAIL_LOST',
-      `partition ${partition}: the checkpoint applied message ${position}, but ${why}`,
-      { where },
-    );
-  if (state.lastSequence < position) throw lost(`the log ends at ${state.lastSequence}`);
-  const found = await reader.identity(partition, BigInt(record.identity.sequence));
-  if (!found) return; // purged behind the checkpoint; what follows is still contiguous
-  if (found.hash !== record.identity.hash || `${found.logTimeNs}` !== record.identity.logTimeNs) {
-    throw lost('the log now holds another message there');
-  }
+/** State of other semantics is no start: its rows and ours would differ. */
+function checkSemantics(
+  { partition, semanticsVersion: ours }: RecoveryOptions,
+  record: OwnershipRecord,
+): void {
+  if (checkpointsOf(record).length === 0) return;
+  const { semanticsVersion } = record;
+  if (semanticsVersion === ours) return;
+  throw new OperatingError(
+    'CHECKPOINT_INCOMPATIBLE',
+    `partition ${partition}: its checkpoint was computed under semantics ${semanticsVersion}, ` +
+      `this version has ${ours}, and there is no migration. The log no longer has ` +
+      'its first message, so it cannot be computed anew: start the version that wrote it',
+    { where: { partition, semanticsVersion } },
+  );
+}
+
+function purgedError(partition: number, record: OwnershipRecord, log: LogState): OperatingError {
+  return new OperatingError(
+    'LOG_PURGED',
+    `partition ${partition}: the log begins at ${log.firstSequence}, the newest checkpoint ` +
+      `stands at ${record.position}: the messages between are gone`,
+    { where: { partition, position: record.position, first: log.firstSequence } },
+  );
 }

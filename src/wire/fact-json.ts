@@ -72,19 +72,25 @@ function windowJson(fact: WindowFact): Json {
     ...versionJson(fact),
     watermarkMs: fact.watermarkMs,
     logTimeMs: fact.logTimeMs,
-    metrics: fact.metrics.map((each) => ({
-      ...mapNumbers(each, safeNumber),
-      firstSequence: String(each.firstSequence),
-      lastSequence: String(each.lastSequence),
-      ...mapNumbers(quantilesOf(each), safeNumber),
-    })),
+    metrics: fact.metrics.map(aggregateJson),
   };
 }
 
-const quantilesOf = (each: MetricAggregate) =>
-  Object.fromEntries(
-    Object.entries(QUANTILES).map(([name, share]) => [name, quantileOf(each, share)]),
-  );
+/** There is one per metric of each window: it is copied whole, and looked through only once. */
+function aggregateJson(each: MetricAggregate): Json {
+  const json = {
+    ...each,
+    firstSequence: String(each.firstSequence),
+    lastSequence: String(each.lastSequence),
+    p50: quantileOf(each, QUANTILES.p50),
+    p95: quantileOf(each, QUANTILES.p95),
+    p99: quantileOf(each, QUANTILES.p99),
+  };
+  for (const value of Object.values(json)) {
+    if (typeof value === 'number' && !Number.isFinite(value)) return mapNumbers(json, safeNumber);
+  }
+  return json;
+}
 
 function alertJson(fact: AlertFact): Json {
   return {

@@ -6,6 +6,8 @@
 import type { DeadLetter, Fact } from '../model/fact.ts';
 import { ID_PATTERN, type Identity } from '../model/record.ts';
 
+export const DEFAULT_LOG = 'main';
+
 export function partitionOf(identity: Identity, partitions: number): number {
   let hash = 0x811c9dc5;
   for (const token of [identity.tenant, identity.site, identity.device]) {
@@ -28,11 +30,24 @@ export const logSubject = (log: string, partition: number, kind: string): string
 export const telemetrySubject = (identity: Identity, channel: string): string =>
   `iot.${identity.tenant}.${identity.site}.${identity.device}.t.${channel}`;
 
-export const checkpointSubject = (job: string, partition: number): string =>
-  `ckpt.${job}.${partition}`;
+/**
+ * Where the records and state of a log begin, after `ckpt.`, `skip.` and `state.`: two logs of one
+ * account must not share them. The default log's were there before there were others.
+ */
+export const logScope = (log: string): string => (log === DEFAULT_LOG ? '' : `log_${log}.`);
 
-export const skipSubject = (job: string, partition: number, tail: string): string =>
-  `skip.${job}.${partition}.${tail}`;
+export const checkpointSubject = (scope: string, job: string, partition: number): string =>
+  `ckpt.${scope}${job}.${partition}`;
+
+export const skipSubject = (scope: string, job: string, partition: number, tail: string): string =>
+  `skip.${scope}${job}.${partition}.${tail}`;
+
+export const heartbeatSubject = (log: string, member: string): string =>
+  `svc.millrace.heartbeat.${log}.${member}`;
+
+/** Requests to one worker: give a partition up, drain. */
+export const orderSubject = (log: string, member: string): string =>
+  `svc.millrace.order.${log}.${member}`;
 
 const identityTokens = (identity: Identity): string =>
   `${identity.tenant}.${identity.site}.${identity.device}`;

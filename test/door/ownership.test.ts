@@ -24,8 +24,13 @@ export function recordOf(change: Partial<OwnershipRecord> = {}): OwnershipRecord
     identities: [],
     objects: ['core.0.0.1.7.0'],
     rootHash: 'abc',
+    plan: '0.1.plan.00ff',
     planText: '{"version":1,"é":"✓"}',
+    stateGeneration: 1,
+    cut: '5',
+    history: [],
     semanticsVersion: 1,
+    layoutVersion: 2,
     ...change,
   };
 }
@@ -93,6 +98,14 @@ for (const { name, make } of implementations) {
       }
       expect(await ownership.skips(0)).to.deep.equal([skips[2], skips[1], skips[0]]);
       expect(await ownership.skips(7)).to.deep.equal([]);
+      await ownership.dropSkips(0, 9n);
+      await ownership.dropSkips(0, 9n);
+      expect(await ownership.skips(0)).to.deep.equal(
+        skips.filter(({ sequence }) => sequence <= 9n).reverse(),
+      );
+      expect(await ownership.skips(1)).to.have.lengthOf(1);
+      for (const skip of skips) await ownership.addSkip(skip);
+      expect(await ownership.skips(0)).to.deep.equal([skips[2], skips[1], skips[0]]);
     });
   });
 }

@@ -1,14 +1,38 @@
 /** Contract of the door StateStore, over JetStream and in memory. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { createStateStore, OBJECT_BYTES_MAX } from '../../src/log/index.ts';
+import {
+  createStateStore,
+  OBJECT_BYTES_MAX,
+  openStateFolder,
+  succeedingStore,
+  sweepStateFolder,
+} from '../../src/log/index.ts';
 import type { StateStore } from '../../src/model/doors.ts';
-import { bytesOf, cleanUp, codeOf, makeLog } from '../support/log-fixture.ts';
+import { bytesOf, cleanUp, codeOf, makeLog, undoLater } from '../support/log-fixture.ts';
 import { MemoryStateStore } from '../support/memory-state.ts';
 
 const implementations: { readonly name: string; make(): Promise<StateStore> }[] = [
   { name: 'JetStream', make: async () => createStateStore({ link: (await makeLog()).link }) },
   { name: 'memory', make: async () => new MemoryStateStore() },
+  { name: 'a folder', make: async () => openStateFolder(temporaryFolder()) },
+  {
+    name: 'a folder that succeeds JetStream',
+    make: async () =>
+      succeedingStore(
+        await openStateFolder(temporaryFolder()),
+        createStateStore({ link: (await makeLog()).link }),
+      ),
+  },
 ];
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-state-'));
+  undoLater(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
 
 for (const { name, make } of implementations) {
   describe(`the door to checkpoint chunks, over ${name}`, () => {
@@ -56,3 +80,51 @@ for (const { name, make } of implementations) {
     });
   });
 }
+
+describe('checkpoint chunks in a folder', () => {
+  afterEach(cleanUp);
+
+  it('are CHECKPOINT_CORRUPT when a bit is flipped or the end is missing', async () => {
+    const folder = temporaryFolder();
+    const store = await openStateFolder(folder);
+    for (const name of ['a.1', 'a.2', 'a.3'])
+      await store.save(name, bytesOf(`the bytes of ${name}`));
+    const flipped = readFileSync(join(folder, 'a.1'));
+    flipped[40]! ^= 1;
+    writeFileSync(join(folder, 'a.1'), flipped);
+    writeFileSync(join(folder, 'a.2'), flipped.subarray(0, 20));
+    for (const name of ['a.1', 'a.2']) {
+      expect(await codeOf(store.load(name)), name).to.equal('CHECKPOINT_CORRUPT');
+    }
+    expect(await store.load('a.3')).to.deep.equal(bytesOf('the bytes of a.3'));
+  });
+
+  it('leave nothing of a write that was cut off: not listed, swept at the start', async () => {
+    const all = temporaryFolder();
+    const folder = join(all, 'main');
+    const store = await openStateFolder(folder);
+    await store.save('a.1', bytesOf('x'));
+    writeFileSync(join(folder, '.a.2.0b7f.tmp'), 'half');
+    expect(await store.list('')).to.deep.equal(['a.1']);
+    expect(await store.load('a.2')).to.equal(null);
+    await sweepStateFolder(all, 'main');
+    expect(readdirSync(folder)).to.deep.equal(['a.1']);
+  });
+
+  it('are STATE_FAILED when the folder cannot be used', async () => {
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, '');
+    expect(await codeOf(openStateFolder(join(file, 'state')))).to.equal('STATE_FAILED');
+  });
+
+  it('that were written before the store was changed are read and collected', async () => {
+    const before = new MemoryStateStore();
+    await before.save('a.1', bytesOf('old'));
+    const store = succeedingStore(await openStateFolder(temporaryFolder()), before);
+    await store.save('a.2', bytesOf('new'));
+    expect(await store.list('a.')).to.deep.equal(['a.1', 'a.2']);
+    expect(await store.load('a.1')).to.deep.equal(bytesOf('old'));
+    await store.remove(['a.1', 'a.2']);
+    expect([await store.list(''), await before.list('')]).to.deep.equal([[], []]);
+  });
+});

@@ -60,7 +60,8 @@ describe('a stream in which one record in twenty is bad', function () {
 
   async function sendAll(partitions: number): Promise<Sent[]> {
     const appender = createLogAppender({ link, logId: 'main' });
-    const ingest = createIngest({ appender, partitions, clock: systemClock });
+    const log = createLogReader({ link, logId: 'main' });
+    const ingest = createIngest({ appender, log, partitions, clock: systemClock });
     const answers: Promise<Sent>[] = [];
     for (const mixed of mixedStream(SEED, RECORDS, systemClock.nowMs())) {
       answers.push(ingest.admit(mixed.record).then((position) => ({ ...mixed, position })));

@@ -6,7 +6,12 @@ import { systemClock } from '../../src/base/clock.ts';
 import { fleetMetrics } from '../../src/cli/run/demo.ts';
 import { exampleFile } from '../../src/config/index.ts';
 import { createIngest } from '../../src/ingest/index.ts';
-import { createLogAppender, createNatsConnection, type NatsLink } from '../../src/log/index.ts';
+import {
+  createLogAppender,
+  createLogReader,
+  createNatsConnection,
+  type NatsLink,
+} from '../../src/log/index.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import { createPlanStore, parsePlan } from '../../src/registry/index.ts';
 import { runSimulation, Simulation } from '../../src/sim/index.ts';
@@ -73,6 +78,7 @@ describe('a service that subscribes with the plain NATS client', function () {
     const plan: Plan = parsePlan((await store.load())!);
     const ingest = createIngest({
       appender: createLogAppender({ link, logId: 'main' }),
+      log: createLogReader({ link, logId: 'main' }),
       partitions: instance.state.partitions,
       clock: systemClock,
     });

@@ -64,6 +64,26 @@ describe('state', function () {
     return fresh;
   }
 
+  it('goes on in a later generation when it is restored into one', async () => {
+    const log = bigDevices(2);
+    log.at(log.nowMs + 100 * MINUTE_MS).tick();
+    const partition = open();
+    await drive(partition, all(log.messages.slice(0, -1)));
+    const chunks = [...partition.exportState('all')];
+    const later = kernel.open({
+      log: LOG,
+      partition: PARTITION,
+      generation: GENERATION + 1,
+      memoryBytes: 64 << 20,
+    });
+    for (const chunk of chunks) later.importState(chunk);
+    later.importDone(partition.stateHash());
+    later.usePlan(JSON.stringify(PLAN));
+    const { facts } = await drive(later, all(log.messages.slice(-1)));
+    expect(facts.length).to.be.greaterThan(0);
+    for (const { version } of facts) expect(version.generation).to.equal(GENERATION + 1);
+  });
+
   it('of devices larger than a chunk crosses in several', async () => {
     const log = bigDevices(3);
     const partition = open();

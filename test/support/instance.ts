@@ -49,6 +49,7 @@ export class Instance {
   readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #stderr = '';
+  #troubles: Readonly<Record<string, number>> = {};
 
   /** `args` are those of `up` beyond ports, folder and JSON. */
   constructor(...args: string[]) {
@@ -72,6 +73,7 @@ export class Instance {
     });
     this.#child = child;
     this.#stderr = '';
+    this.#troubles = {};
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     const lines = createInterface({ input: child.stdout });
     await new Promise<void>((resolve, reject) => {
@@ -82,6 +84,7 @@ export class Instance {
         fail(`ended with ${code}`);
       });
       lines.on('line', (line) => {
+        if (line.startsWith('{"uptime')) this.#troubles = troublesOf(line);
         if (!line.startsWith('{"up":true')) return;
         clearTimeout(timer);
         resolve();
@@ -95,6 +98,11 @@ export class Instance {
 
   get stderr(): string {
     return this.#stderr;
+  }
+
+  /** Trouble by error code since the start, as the newest line of `up --json` counts it. */
+  get troubles(): Readonly<Record<string, number>> {
+    return this.#troubles;
   }
 
   get pid(): number {
@@ -167,6 +175,10 @@ export class Instance {
     child.kill(how);
     return ended;
   }
+}
+
+function troublesOf(line: string): Readonly<Record<string, number>> {
+  return (JSON.parse(line) as { troubles: Record<string, number> }).troubles;
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -38,6 +38,7 @@ interface Stream {
   last: bigint;
   bytes: number;
   wakers: (() => void)[];
+  disturbances: number;
 }
 
 const NO_HEADERS = new Uint8Array(0);
@@ -66,6 +67,7 @@ export class MemoryLog implements LogAppender, LogReader {
       last: 0n,
       bytes: 0,
       wakers: [],
+      disturbances: 0,
     }));
   }
 
@@ -109,6 +111,12 @@ export class MemoryLog implements LogAppender, LogReader {
     stream.last = sequence;
   }
 
+  /** The reader begins anew, as after a lost connection, and looks at the log once more. */
+  disturb(partition: number): void {
+    this.#stream(partition).disturbances += 1;
+    for (const wake of this.#stream(partition).wakers.splice(0)) wake();
+  }
+
   messages(partition: number): readonly LogMessage[] {
     return this.#stream(partition).messages;
   }
@@ -130,13 +138,27 @@ export class MemoryLog implements LogAppender, LogReader {
   // --- LogReader ---------------------------------------------------------------------------------
   async *read(partition: number, from: bigint, signal: AbortSignal): AsyncIterable<LogChunk> {
     let next = from;
+    let read: LogIdentity | null = null;
+    let { disturbances } = this.#stream(partition);
     while (!signal.aborted) {
+      if (this.#stream(partition).disturbances > disturbances) {
+        ({ disturbances } = this.#stream(partition));
+        this.#checkTail(partition, read);
+      }
       const chunk = this.#cut(partition, next);
       if (chunk) {
         next = chunk.lastSequence + 1n;
+        read = await this.identity(partition, chunk.lastSequence);
         yield chunk;
       } else await this.#appended(partition, signal);
     }
+  }
+
+  #checkTail(partition: number, read: LogIdentity | null): void {
+    if (!read) return;
+    const found = this.#find(partition, read.sequence);
+    if (found && found.logTimeNs === read.logTimeNs) return;
+    throw new OperatingError('LOG_TAIL_LOST', `partition ${partition} lost ${read.sequence}`);
   }
 
   #cut(partition: number, next: bigint): LogChunk | null {

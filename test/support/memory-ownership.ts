@@ -59,6 +59,12 @@ export class MemoryOwnership implements Ownership {
     if (this.#faults[0] === 'replyLost') throw this.#failure();
   }
 
+  async dropSkips(partition: number, after: bigint): Promise<void> {
+    for (const [key, position] of this.#skips) {
+      if (position.partition === partition && position.sequence > after) this.#skips.delete(key);
+    }
+  }
+
   #write(partition: number, record: OwnershipRecord): bigint {
     this.#revision += 1n;
     const copy = structuredClone(record);

@@ -3,7 +3,7 @@
  * that was handed in, in order. `hold` makes `flushed` (and nothing else) wait until `release`;
  * `fail` makes the next call reject.
  */
-import type { Block, BlockSink, FactSink } from '../../src/model/doors.ts';
+import type { Block, BlockProgress, BlockSink, FactSink } from '../../src/model/doors.ts';
 import { type DeadLetter, type Fact, versionNumber } from '../../src/model/fact.ts';
 
 class Gate {
@@ -42,12 +42,17 @@ export interface Insert {
   readonly block: Block;
 }
 
-export class MemoryBlockSink implements BlockSink {
+export class MemoryBlockSink implements BlockSink, BlockProgress {
+  /** Null: as far as was handed in. */
+  reach: bigint | null = null;
+  readonly generations: { partition: number; generation: number; cut: bigint }[] = [];
   readonly gate = new Gate();
   readonly inserts: Insert[] = [];
+  readonly #handed = new Map<number, bigint>();
 
   async insert(partition: number, blocks: readonly Block[], position: bigint): Promise<void> {
     this.gate.check();
+    this.#handed.set(partition, position);
     for (const block of blocks) {
       // The real one owns the bytes from here on; a copy shows who writes to them afterwards.
       const copy = { ...block, bytes: block.bytes.slice() };
@@ -57,6 +62,23 @@ export class MemoryBlockSink implements BlockSink {
 
   async flushed(_partition: number): Promise<void> {
     await this.gate.pass();
+  }
+
+  /** Where attempts went on from. */
+  readonly begun: bigint[] = [];
+
+  begin(_partition: number, position: bigint): void {
+    this.begun.push(position);
+  }
+
+  async reached(partition: number): Promise<bigint> {
+    return this.reach ?? this.#handed.get(partition) ?? 0n;
+  }
+
+  async beginGeneration(partition: number, generation: number, cut: bigint): Promise<void> {
+    this.gate.check();
+    this.generations.push({ partition, generation, cut });
+    this.#handed.set(partition, cut);
   }
 
   blocks(table: string): readonly Block[] {

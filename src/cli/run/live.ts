@@ -39,6 +39,8 @@ export interface LiveFigures {
   readonly partitions: number;
   readonly ledger: LedgerSummary | null;
   readonly refused: number;
+  /** By error code, since the start. */
+  readonly troubles: Readonly<Record<string, number>>;
 }
 
 export async function showLive(options: LiveOptions): Promise<void> {
@@ -105,6 +107,7 @@ function sampler({ millrace }: LiveOptions, query: Query): () => Promise<LiveFig
       partitions: millrace.runtime.status.length,
       ledger,
       refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
+      troubles: millrace.runtime.troubleCounts,
     };
     before = { ms, accepted, folded };
     return figures;
@@ -116,7 +119,8 @@ function rateOf(before: number | null, now: number | null, seconds: number): num
 }
 
 async function lagOf({ runtime, reader }: Millrace): Promise<number> {
-  const lags = runtime.status.map(async ({ partition, position }) => {
+  const owned = runtime.status.filter(({ phase }) => phase !== 'following' && phase !== 'claiming');
+  const lags = owned.map(async ({ partition, position }) => {
     const { lastSequence } = await reader.state(partition);
     return Number(lastSequence - position);
   });

@@ -15,7 +15,17 @@ import { printJson, printLine } from '../report.ts';
 import { DATA_FOLDER, DEMO_FOLDER, findRunState, MARKER_FILE } from '../run-file.ts';
 
 /** Everything that Millrace writes into a data folder; the marker goes last. */
-const OURS = ['nats', 'clickhouse', 'channels', 'ingest', 'sim', 'run.json', MARKER_FILE];
+const OURS = [
+  'nats',
+  'clickhouse',
+  'spool',
+  'state',
+  'channels',
+  'ingest',
+  'sim',
+  'run.json',
+  MARKER_FILE,
+];
 
 interface ResetOptions {
   readonly dataDir?: string;

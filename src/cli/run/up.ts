@@ -2,13 +2,15 @@
  * `millrace up`: starts the engines and the pipeline, shows what flows, and stops everything at the
  * first Ctrl-C, within STOP_MS_MAX; a second one ends it at once. Nothing is left running.
  */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { startOf } from '../../base/process.ts';
+import { createShiftedClock } from '../../base/shifted-clock.ts';
 import { environment } from '../../config/index.ts';
 import { createMillrace, type Millrace } from '../../main.ts';
 import { OperatingError } from '../../model/error.ts';
+import { ID_PATTERN } from '../../model/record.ts';
 import { EXIT } from '../exit.ts';
 import { printJson, printLine, reportError } from '../report.ts';
 import {
@@ -19,7 +21,9 @@ import {
   type RunState,
   removeRunState,
   saveRunState,
+  stateFolder,
 } from '../run-file.ts';
+import { version } from '../version.ts';
 import { DEMO_TRUCKS, runDemo } from './demo.ts';
 import { type EngineSet, startEngines } from './engine-set.ts';
 import { type Screen, showLive } from './live.ts';
@@ -31,6 +35,7 @@ const SENDERS_STOP_MS_MAX = 500;
 /** What is not drained by then is in the log; what is not acknowledged by then was not promised. */
 const DRAIN_MS_MAX = 5_000;
 const ENGINES_STOP_MS_MAX = 4_000;
+const NATS_URLS = /^(nats|tls|ws|wss):\/\/[^\s/,]+(,(nats|tls|ws|wss):\/\/[^\s/,]+)*$/;
 
 interface UpOptions {
   readonly demo?: boolean;
@@ -38,6 +43,9 @@ interface UpOptions {
   readonly dataDir?: string;
   readonly ports?: string;
   readonly json?: boolean;
+  readonly join?: string;
+  readonly name?: string;
+  readonly apply?: boolean;
 }
 
 const EXAMPLES = `
@@ -45,7 +53,8 @@ Examples:
   $ millrace up --demo                 1,000 simulated trucks, data in ${DEMO_FOLDER}
   $ millrace up                        ./millrace.yaml when it is there, data in ${DATA_FOLDER}
   $ millrace up --config my.yaml --data-dir /srv/millrace
-  $ millrace up --ports auto           free ports, so that several run side by side`;
+  $ millrace up --ports auto           free ports, so that several run side by side
+  $ millrace up --join nats://a:4222,nats://b:4222 --config cluster.yaml --name worker-2`;
 
 export function upCommand(): Command {
   return new Command('up')
@@ -54,6 +63,9 @@ export function upCommand(): Command {
     .option('--config <file>', 'configuration (default: ./millrace.yaml when it is there)')
     .option('--data-dir <folder>', `where data lies (default: ${DATA_FOLDER})`)
     .option('--ports <auto>', '"auto": free ports instead of the configured ones')
+    .option('--join <url>', 'one more worker on the log of this NATS server or cluster')
+    .option('--name <name>', 'name of this worker among others (default: from the data folder)')
+    .option('--apply', 'make this configuration the one of all workers of the log')
     .option('--json', 'one JSON line when it is up, one per second with what flows')
     .addHelpText('after', EXAMPLES)
     .action(up);
@@ -75,7 +87,11 @@ async function up(options: UpOptions): Promise<void> {
   }
   const say = (line: string) => options.json || printLine(`  ${line}`);
   if (!options.json) printLine(`Millrace: starting on ${folder}`);
-  const settings = loadSettings({ ...options, demo: options.demo === true, folder });
+  const settings = joined(
+    loadSettings({ ...options, demo: options.demo === true, folder }),
+    options.join,
+  );
+  checkStateStore(settings.config);
   instanceId(folder); // marks the folder as ours before anything is written into it
   for (const warning of settings.warnings) say(`warning: ${warning}`);
   const failed = new AbortController();
@@ -93,7 +109,8 @@ async function up(options: UpOptions): Promise<void> {
       onFailed: (error) => failed.abort(error),
       onSpawned: (pid) => pids.push(pid),
     });
-    await run({ options, folder, settings, engines, failed: failed.signal, ending });
+    const fail = (error: OperatingError) => failed.abort(error);
+    await run({ options, folder, settings, engines, failed: failed.signal, fail, ending });
   } finally {
     const stopped = await within(ENGINES_STOP_MS_MAX, engines?.stop() ?? Promise.resolve());
     if (!stopped) killAll(pids);
@@ -102,12 +119,59 @@ async function up(options: UpOptions): Promise<void> {
   }
 }
 
+/** Rows of one log belong into one database: a joined worker cannot have one of its own. */
+function joined(settings: Settings, url: string | undefined): Settings {
+  if (url === undefined) return settings;
+  const { config } = settings;
+  if (config.clickhouse.url === null) {
+    throw new OperatingError(
+      'INPUT_INVALID',
+      '--join needs the ClickHouse of the other workers: set clickhouse.url in millrace.yaml',
+    );
+  }
+  if (!NATS_URLS.test(url)) {
+    throw new OperatingError(
+      'INPUT_INVALID',
+      `--join ${url}: expected nats://host:port, or several with commas between`,
+    );
+  }
+  return { ...settings, config: { ...config, nats: { ...config.nats, url } } };
+}
+
+/** A worker that takes over must find what the one before it saved. */
+function checkStateStore({ checkpoint, nats }: Settings['config']): void {
+  if (checkpoint.store !== 'folder' || nats.url === null) return;
+  throw new OperatingError(
+    'INPUT_INVALID',
+    'checkpoint.store: folder is for one machine with its embedded nats-server: other workers of ' +
+      `${nats.url} could not read this folder when they take over. Leave checkpoint.store at ` +
+      'stream in millrace.yaml',
+  );
+}
+
+/** The log's other workers know this one by it; alone it is the data folder's own id. */
+function workerName({ options, folder, settings }: RunOptions): string {
+  const id = instanceId(folder);
+  if (settings.config.nats.url === null) return id;
+  const name = options.name ?? `worker-${id.slice(0, 8)}`;
+  if (ID_PATTERN.test(name)) return name;
+  throw new OperatingError(
+    'INPUT_INVALID',
+    `--name ${name}: expected 1 to 64 characters of A-Z a-z 0-9 _ -`,
+  );
+}
+
+function joinOptions({ options, fail }: RunOptions) {
+  return { version: version(), apply: options.apply === true, onNamesake: fail };
+}
+
 interface RunOptions {
   readonly options: UpOptions;
   readonly folder: string;
   readonly settings: Settings;
   readonly engines: EngineSet;
   readonly failed: AbortSignal;
+  readonly fail: (error: OperatingError) => void;
   readonly ending: AbortController;
 }
 
@@ -131,7 +195,11 @@ async function run(context: RunOptions): Promise<void> {
     nats: engines.nats,
     clickhouse: engines.clickhouse,
     ...(engines.storeBytesMax === null ? {} : { storeBytesMax: engines.storeBytesMax }),
-    instance: instanceId(folder),
+    instance: workerName(context),
+    ...(environment.clockFile ? { clock: createShiftedClock(environment.clockFile) } : {}),
+    ...(config.nats.url === null ? {} : { join: joinOptions(context) }),
+    spoolFolder: join(folder, 'spool'),
+    stateFolder: stateFolder(folder),
     onTrouble: (_, error) => {
       if (!ending.signal.aborted) tellTrouble(error);
     },
@@ -223,6 +291,7 @@ function runState({ settings, engines }: RunOptions, configFile: string | null):
     configFile,
     log: settings.config.log.id,
     partitions: settings.config.log.partitions,
+    stateStore: settings.config.checkpoint.store,
     nats: {
       url: nats.url,
       user: nats.user ?? '',

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { createIngest } from '../../ingest/index.ts';
-import { createLogAppender } from '../../log/index.ts';
+import { createLogAppender, createLogReader } from '../../log/index.ts';
 import { OperatingError } from '../../model/error.ts';
 import type { TimeFormat } from '../../model/plan.ts';
 import { declareChannel } from '../../registry/index.ts';
@@ -206,7 +206,8 @@ async function feedAll(
   const { session, ending, cut } = supply;
   const { log, partitions } = session.state;
   const appender = createLogAppender({ link: session.link, logId: log });
-  const ingest = createIngest({ appender, partitions, clock: systemClock });
+  const reader = createLogReader({ link: session.link, logId: log });
+  const ingest = createIngest({ appender, log: reader, partitions, clock: systemClock });
   const results: FeedResult[] = [];
   for (const file of files) {
     if (ending.aborted) break;

@@ -1,4 +1,4 @@
-/** A progress bar over the rows of a file, on a terminal only. */
+/** Progress bars over the rows of a file or the messages of a log, on a terminal only. */
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import cliProgress from 'cli-progress';
@@ -9,7 +9,7 @@ export interface Progress {
 }
 
 const NEW_LINE = 0x0a;
-const SILENT: Progress = { show: () => {}, stop: () => {} };
+const SILENT = { show: () => {}, stop: () => {} };
 
 export async function createProgress(file: string, asJson: boolean): Promise<Progress> {
   if (asJson || process.stderr.isTTY !== true) return SILENT;
@@ -23,6 +23,27 @@ export async function createProgress(file: string, asJson: boolean): Promise<Pro
     show: (rows) => bar.update(Math.min(rows, bar.getTotal())),
     stop: () => bar.stop(),
   };
+}
+
+export interface PositionBar {
+  show(position: bigint): void;
+  stop(): void;
+}
+
+export function createPositionBar(
+  title: string,
+  { start, to }: { readonly start: { readonly position: string }; readonly to: bigint },
+  asJson: boolean,
+): PositionBar {
+  if (asJson || process.stderr.isTTY !== true) return SILENT;
+  const bar = new cliProgress.SingleBar({
+    format: `${title} [{bar}] {percentage}% · message {value} of {total} · {eta_formatted} left`,
+    hideCursor: true,
+    clearOnComplete: true,
+    barsize: 30,
+  });
+  bar.start(Number(to), Number(start.position));
+  return { show: (position) => bar.update(Number(position)), stop: () => bar.stop() };
 }
 
 /** Rows, but for quoted line breaks: near enough for a bar. */

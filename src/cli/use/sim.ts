@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../../base/clock.ts';
 import { createIngest } from '../../ingest/index.ts';
-import { createLogAppender } from '../../log/index.ts';
+import { createLogAppender, createLogReader } from '../../log/index.ts';
 import type { Ingest } from '../../model/doors.ts';
 import { isOperatingError, OperatingError } from '../../model/error.ts';
 import type { Plan } from '../../model/plan.ts';
@@ -175,6 +175,7 @@ function senderOf(
   const appender = createLogAppender({ link, logId: state.log });
   const ingest: Ingest = createIngest({
     appender,
+    log: createLogReader({ link, logId: state.log }),
     partitions: state.partitions,
     clock: systemClock,
   });

@@ -21,6 +21,8 @@ import {
 } from './option.ts';
 
 const DATABASE_PATTERN = '^[A-Za-z_][A-Za-z0-9_]{0,63}$';
+/** A macro's value is the server's own. */
+const CLUSTER_PATTERN = '^([A-Za-z_][A-Za-z0-9_.-]{0,63}|\\{[A-Za-z_][A-Za-z0-9_]{0,63}\\})$';
 const ID = '[A-Za-z0-9_-]{1,64}';
 /** A partition's streams, memory and readers cost something even when idle. */
 export const PARTITIONS_MAX = 256;
@@ -54,10 +56,10 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
     }),
   }),
   nats: section('NATS: embedded, or a server of yours.', {
-    url: text('A server of yours instead of the embedded one.', {
+    url: text('A server of yours instead of the embedded one; of a cluster several, with commas.', {
       default: null,
-      pattern: '^(nats|tls|ws|wss)://[^\\s/]+',
-      what: 'a URL such as nats://host:4222',
+      pattern: '^(nats|tls|ws|wss)://[^\\s/,]+(,(nats|tls|ws|wss)://[^\\s/,]+)*$',
+      what: 'a URL such as nats://host:4222, or several with commas between',
     }),
     user: text('User at `url`; null: none.', {
       default: null,
@@ -67,6 +69,11 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
     password: text('Password at `url`; better MILLRACE_NATS_PASSWORD.', {
       default: null,
       what: 'a text',
+    }),
+    replicas: integer('Copies of every stream; 3 needs a cluster of three servers at `url`.', {
+      default: 1,
+      minimum: 1,
+      maximum: 5,
     }),
     port: integer('Port of the embedded server (loopback).', { default: 4222, ...PORT }),
     websocketPort: integer('WebSocket port of the embedded server.', { default: 8444, ...PORT }),
@@ -107,6 +114,17 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
       default: '2GiB',
       range: ['256MiB', '64TiB'],
     }),
+    cluster: text('Name of the cluster on which tables are made; null: one server.', {
+      default: null,
+      pattern: CLUSTER_PATTERN,
+      what: 'a name of system.clusters, or a macro such as {cluster}',
+    }),
+    // About a quarter of an hour of 20,000 samples a second, at some 110 bytes each.
+    spoolMaxBytes: size('Disk for rows that wait for ClickHouse; beyond it turns wait.', {
+      default: '2GiB',
+      range: ['0B', '64TiB'],
+      zero: 'no spool: checkpoints wait for ClickHouse, turns too once 64MiB are held',
+    }),
   }),
   kernel: section('The WebAssembly kernel that applies the log.', {
     workers: integer('Threads that run partitions.', {
@@ -125,11 +143,24 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
       'auto',
     ),
   }),
+  cluster: section('Several workers on one log (`millrace up --join`).', {
+    standbys: integer('Workers that follow each partition, ready to take it over.', {
+      default: 1,
+      minimum: 0,
+      maximum: 4,
+      zero: 'none: a takeover begins with a restore',
+    }),
+  }),
   checkpoint: section('Saving of state.', {
     interval: duration('How often changed state is saved.', {
       default: '10s',
       range: ['1s', '15m'],
     }),
+    store: choice(
+      'Where state is saved: stream STATE, or folder `state` of the data folder (one machine only).',
+      ['stream', 'folder'],
+      'stream',
+    ),
   }),
   ingest: section('The way into the log.', {
     linger: duration('How long a record batch waits for company.', {

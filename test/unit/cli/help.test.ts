@@ -10,8 +10,11 @@ import { dlqCommand } from '../../../src/cli/use/dlq.ts';
 import { ingestCommand } from '../../../src/cli/use/ingest.ts';
 import { ledgerCommand } from '../../../src/cli/use/ledger.ts';
 import { queryCommand } from '../../../src/cli/use/query.ts';
+import { recomputeCommand } from '../../../src/cli/use/recompute.ts';
+import { replayCommand } from '../../../src/cli/use/replay.ts';
 import { simCommand } from '../../../src/cli/use/sim.ts';
 import { tailCommand } from '../../../src/cli/use/tail.ts';
+import { verifyCommand } from '../../../src/cli/use/verify.ts';
 
 const TOP = [
   upCommand,
@@ -21,6 +24,9 @@ const TOP = [
   tailCommand,
   ledgerCommand,
   dlqCommand,
+  verifyCommand,
+  replayCommand,
+  recomputeCommand,
   lintCommand,
   doctorCommand,
   statusCommand,
@@ -52,6 +58,10 @@ describe('usage', () => {
     ['ingest', ['a.csv', '--channel', 'c', '--rate', '0'], 'from 1 on'],
     ['ingest', ['a.csv', '--channel', 'c', '--unit', 'Cel'], 'Expected NAME=VALUE'],
     ['ingest', ['a.csv', '--channel', 'c', '--time-format', 'day'], 'iso8601, s, ms, us, ns'],
+    ['verify', ['--partition', 'all'], 'Expected a whole number'],
+    ['replay', ['--from', '-1'], 'Expected a whole number'],
+    ['recompute', ['--device', 'truck_1', '--from', '2026-01-01', '--to', '2026-01-02'], 'TENANT'],
+    ['recompute', ['--device', 'a/b/c', '--from', 'today', '--to', '2026-01-02'], 'a time such as'],
     ['sim', ['--rate', 'fast'], 'Expected a whole number'],
     ['sim', ['--start', 'tomorrow'], 'Expected a time'],
     ['tail', ['--count', 'x'], 'Expected a whole number'],

@@ -94,7 +94,7 @@ describe('Problems of a configuration', () => {
       [
         'reports wrong URLs',
         'nats: { url: localhost }\nclickhouse: { url: nats://a }',
-        '1:14: nats.url: must be a URL such as nats://host:4222, given "localhost"',
+        '1:14: nats.url: must be a URL such as nats://host:4222, or several with commas between, given "localhost"',
         '2:20: clickhouse.url: must be a URL such as http://host:8123, given "nats://a"',
       ],
       [

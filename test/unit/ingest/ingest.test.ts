@@ -20,7 +20,7 @@ function record(device: string, text: string, more: Partial<DeviceRecord> = {}):
 }
 
 function setup(log = new MemoryLog({ partitions: PARTITIONS })) {
-  const ingest = createIngest({ appender: log, partitions: PARTITIONS, clock: systemClock });
+  const ingest = createIngest({ appender: log, log, partitions: PARTITIONS, clock: systemClock });
   return { log, ingest };
 }
 
@@ -109,6 +109,34 @@ describe('ingest', () => {
     expect(await codeOf(ingest.admit(record('d1', 'x')))).to.equal('none');
   });
 
+  it('refuses devices from 80 % of a log on, not one byte below, and leaves the rest', async () => {
+    const bytesMax = 10_000;
+    for (const [bytes, expected] of [
+      [7_999, 'none'],
+      [8_000, 'LOG_FULL'],
+      [8_001, 'LOG_FULL'],
+    ] as const) {
+      const log = new MemoryLog({ partitions: 1, bytesMax });
+      const subject = 'log.main.0.tick';
+      log.store(0, subject, new Uint8Array(bytes - subject.length));
+      const ingest = createIngest({ appender: log, log, partitions: 1, clock: systemClock });
+      expect(await codeOf(ingest.admit(record('d1', 'x'))), `${bytes} B`).to.equal(expected);
+      const tick = { kind: 'tick', partition: 0, body: new Uint8Array(64) } as const;
+      expect(await codeOf(log.append(tick)), 'a tick').to.equal('none');
+    }
+  });
+
+  it('counts what it appends itself until the log says more, and looks again', async () => {
+    const log = new MemoryLog({ partitions: 1, bytesMax: 100_000 });
+    const ingest = createIngest({ appender: log, log, partitions: 1, clock: systemClock });
+    let stored = 0;
+    while ((await codeOf(ingest.admit(record('d1', 'y'.repeat(1_000))))) === 'none') stored += 1;
+    expect(stored).to.be.within(70, 80);
+    const { bytes } = await log.state(0);
+    expect(bytes).to.be.within(80_000, 82_000);
+    expect(ingest.counts.refused).to.deep.equal({ LOG_FULL: 1 });
+  });
+
   it('answers what it took before it stops, and refuses what comes later', async () => {
     const { ingest } = setup();
     const taken = ingest.admit(record('d1', 'x'));
@@ -132,7 +160,13 @@ describe('ingest', () => {
         return sequence;
       },
     };
-    const ingest = createIngest({ appender, partitions: 1, clock: systemClock, lingerMs: 0 });
+    const ingest = createIngest({
+      appender,
+      log: new MemoryLog({ partitions: 1 }),
+      partitions: 1,
+      clock: systemClock,
+      lingerMs: 0,
+    });
     const payload = 'z'.repeat(20_000);
     await Promise.all(Array.from({ length: 30 }, () => ingest.admit(record('d', payload))));
     expect(most).to.equal(1);

@@ -15,7 +15,12 @@ const record = (nonce: string): OwnershipRecord => ({
   identities: [],
   objects: [],
   rootHash: '',
+  plan: '',
   planText: '',
+  stateGeneration: 1,
+  cut: null,
+  history: [],
+  layoutVersion: 2,
   semanticsVersion: 1,
 });
 
@@ -97,5 +102,17 @@ describe('ownership over JetStream', () => {
     const [core, other] = ['core', 'other'].map((job) => createOwnership({ link, job }));
     await core!.save(0, record('n1'), 0n);
     expect(await other!.load(0)).to.equal(null);
+  });
+
+  it('keeps the records of two logs of one account apart', async () => {
+    const { link } = await makeLog();
+    const [main, other] = ['main', 'other'].map((log) =>
+      createOwnership({ link, job: 'core', log }),
+    );
+    await main!.save(0, record('n1'), 0n);
+    await main!.addSkip({ partition: 0, sequence: 1n, index: 0 });
+    expect(await other!.load(0)).to.equal(null);
+    expect(await other!.skips(0)).to.deep.equal([]);
+    expect(await main!.skips(0)).to.have.length(1);
   });
 });

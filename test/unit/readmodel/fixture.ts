@@ -8,6 +8,7 @@ import {
 } from '../../../src/model/plan.ts';
 import { aggregateTable, channelTable } from '../../../src/model/table.ts';
 import { type Connection, createConnection } from '../../../src/readmodel/connection.ts';
+import type { Placement } from '../../../src/readmodel/ddl.ts';
 import { createMigration, type Migration } from '../../../src/readmodel/migration.ts';
 import type { TestClickHouse } from '../../support/clickhouse.ts';
 import { nativeBlock, type Row } from '../../support/native-writer.ts';
@@ -155,4 +156,24 @@ export async function createFixture(
       ),
     rows: (sql) => connection.rows(sql.replaceAll('{db}', database)),
   };
+}
+
+/** Statements of a first start and of a plan, as the migration runs them on an empty database. */
+export async function migrationStatements(
+  at: Placement,
+  channels: readonly PlanChannel[],
+): Promise<string[]> {
+  const statements: string[] = [];
+  const recorder: Connection = {
+    url: '',
+    command: async (sql) => void statements.push(sql),
+    rows: async () => [],
+    insertRows: async () => undefined,
+    insertNative: async () => undefined,
+    close: async () => undefined,
+  };
+  const migration = createMigration(recorder, { ...at, log: 'main' });
+  await migration.start();
+  await migration.prepare(plan(channels));
+  return [...new Set(statements)];
 }

@@ -6,9 +6,10 @@
  */
 import { createHash } from 'node:crypto';
 import { headers, type Msg } from '@nats-io/transport-node';
-import { assert } from '../base/assert.ts';
-import type { StateStore } from '../model/doors.ts';
-import { OperatingError } from '../model/error.ts';
+import { assert } from '../../base/assert.ts';
+import type { StateStore } from '../../model/doors.ts';
+import { OperatingError } from '../../model/error.ts';
+import { DEFAULT_LOG, logScope } from '../../wire/subject.ts';
 import {
   API_ERROR,
   type ApiAnswer,
@@ -16,11 +17,10 @@ import {
   getStored,
   listSubjects,
   refusedError,
-} from './api.ts';
-import type { NatsLink } from './connection.ts';
+} from '../api.ts';
+import type { NatsLink } from '../connection.ts';
 
 const STREAM = 'STATE';
-const PREFIX = 'state.';
 const HASH_HEADER = 'Millrace-Sha256';
 const EXPECTED_SEQUENCE = 'Nats-Expected-Last-Subject-Sequence';
 /** One checkpoint chunk: large messages make durability cheap, this one still fits max_payload. */
@@ -31,7 +31,20 @@ const SAVE_TIMEOUT_MS = 10_000;
 const REMOVALS_MAX = 16;
 const NAME = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 
-export function createStateStore({ link }: { readonly link: NatsLink }): StateStore {
+export interface StateStoreOptions {
+  readonly link: NatsLink;
+  /** Default 'main'. */
+  readonly log?: string;
+}
+
+export function createStateStore({ link, log = DEFAULT_LOG }: StateStoreOptions): StateStore {
+  const prefix = `state.${logScope(log)}`;
+
+  function subjectOf(name: string): string {
+    assert(NAME.test(name), `'${name}' is a name of tokens joined by dots`);
+    return prefix + name;
+  }
+
   async function save(name: string, bytes: Uint8Array): Promise<void> {
     assert(bytes.length <= OBJECT_BYTES_MAX, `a state object of ${bytes.length} B is cut before`);
     const sent = headers();
@@ -45,7 +58,7 @@ export function createStateStore({ link }: { readonly link: NatsLink }): StateSt
     const answer = reply.json() as ApiAnswer<{ seq: number }>;
     if (answer.seq) return;
     if (answer.error?.err_code !== API_ERROR.wrongLastSequence) {
-      throw refusedError(`a write to ${subject}`, answer.error);
+      throw fullError(name, refusedError(`a write to ${subject}`, answer.error));
     }
     // Written before: by this call when its first reply was lost, or it is another object.
     const stored = await load(name);
@@ -76,12 +89,12 @@ export function createStateStore({ link }: { readonly link: NatsLink }): StateSt
     }
   }
 
-  async function list(prefix: string): Promise<readonly string[]> {
-    const wholeTokens = prefix.slice(0, prefix.lastIndexOf('.') + 1);
-    const subjects = await listSubjects(link, STREAM, `${PREFIX}${wholeTokens}>`);
+  async function list(begin: string): Promise<readonly string[]> {
+    const wholeTokens = begin.slice(0, begin.lastIndexOf('.') + 1);
+    const subjects = await listSubjects(link, STREAM, `${prefix}${wholeTokens}>`);
     return subjects
-      .map((subject) => subject.slice(PREFIX.length))
-      .filter((name) => name.startsWith(prefix))
+      .map((subject) => subject.slice(prefix.length))
+      .filter((name) => name.startsWith(begin))
       .sort();
   }
 
@@ -91,15 +104,21 @@ export function createStateStore({ link }: { readonly link: NatsLink }): StateSt
 const NOTHING = new Uint8Array(0);
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-function subjectOf(name: string): string {
-  assert(NAME.test(name), `'${name}' is a name of tokens joined by dots`);
-  return PREFIX + name;
-}
-
 function checked(name: string, message: Msg): Uint8Array {
   // A copy: the client's bytes are a view into what the socket delivered.
   const bytes = message.data.slice();
   return message.headers?.get(HASH_HEADER) === hashOf(bytes) ? bytes : refuseCorrupt(name);
+}
+
+/** Of the log it would be said that devices are refused; here nothing is but the checkpoint. */
+function fullError(name: string, refused: OperatingError): OperatingError {
+  if (refused.code !== 'LOG_FULL') return refused;
+  return new OperatingError(
+    'STATE_FULL',
+    `No room for state object ${name} on stream ${STREAM}: ${refused.message} The checkpoint is ` +
+      'tried again, the log keeps what it does not cover.',
+    { where: { stream: STREAM, name } },
+  );
 }
 
 function refuseCorrupt(name: string): never {
