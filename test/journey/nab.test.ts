@@ -8,6 +8,7 @@ import { Instance } from '../support/instance.ts';
 import {
   hourDifferences,
   ingestAll,
+  launchAll,
   ledgerSum,
   nabConfig,
   nabRows,
@@ -71,10 +72,11 @@ describe('real series of nine sensors', function () {
     const killAfterMs = random.integer(KILL_AFTER_MS_MAX);
     it(`survive kill -9 of everything after ${killAfterMs} ms (round ${round})`, async () => {
       await instance.start();
-      const cutOff = ingestAll(instance);
+      const cutOff = launchAll(instance);
       await systemClock.wait(killAfterMs);
       await instance.kill();
-      await cutOff;
+      for (const { child } of cutOff) child.kill('SIGKILL'); // they would wait for it to come back
+      await Promise.all(cutOff.map(({ result }) => result));
       await instance.start();
       // Every other round sends all rows again instead of going on behind the cursor.
       const again = await ingestAll(instance, ...(round % 2 === 0 ? ['--restart'] : []));

@@ -29,8 +29,13 @@ export function millrace(...args: string[]): Promise<CommandResult> {
   return launch(...args).result;
 }
 
-/** Starts one command: its process, to be signalled or written to, and how it ends. */
-export function launch(...args: string[]): { child: ChildProcess; result: Promise<CommandResult> } {
+/** One command: its process, to be signalled or written to, and how it ends. */
+export interface Launched {
+  readonly child: ChildProcess;
+  readonly result: Promise<CommandResult>;
+}
+
+export function launch(...args: string[]): Launched {
   const child = spawn(process.execPath, [...node, cli, ...args], { stdio: 'pipe' });
   child.stdin.on('error', () => {}); // it ended without reading
   const result = new Promise<CommandResult>((resolve, reject) => {
@@ -50,6 +55,7 @@ export class Instance {
   #child: ChildProcess | null = null;
   #stderr = '';
   #troubles: Readonly<Record<string, number>> = {};
+  #progress = '';
 
   /** `args` are those of `up` beyond ports, folder and JSON. */
   constructor(...args: string[]) {
@@ -84,7 +90,10 @@ export class Instance {
         fail(`ended with ${code}`);
       });
       lines.on('line', (line) => {
-        if (line.startsWith('{"uptime')) this.#troubles = troublesOf(line);
+        if (line.startsWith('{"uptime')) {
+          this.#progress = line;
+          this.#troubles = troublesOf(line);
+        }
         if (!line.startsWith('{"up":true')) return;
         clearTimeout(timer);
         resolve();
@@ -138,7 +147,8 @@ export class Instance {
     const endMs = systemClock.monotonicMs() + withinMs;
     while (!(await check())) {
       if (systemClock.monotonicMs() > endMs) {
-        throw new Error(`not within ${withinMs} ms: ${what}; ${this.#stderr.slice(-2000)}`);
+        const seen = `${this.#stderr.slice(-2000)}\n${this.#progress}`;
+        throw new Error(`not within ${withinMs} ms: ${what}; ${seen}`);
       }
       await systemClock.wait(100);
     }
@@ -165,15 +175,17 @@ export class Instance {
 
   async #end(how: 'SIGINT' | 'SIGKILL'): Promise<number> {
     const child = this.#child;
-    this.#child = null;
     if (!child || child.exitCode !== null || child.signalCode !== null) {
+      this.#child = null;
       return child?.exitCode ?? 0;
     }
     const ended = new Promise<number>((resolve) => {
       child.once('exit', (code) => resolve(code ?? -1));
     });
     child.kill(how);
-    return ended;
+    const code = await ended;
+    this.#child = null; // not before: who gives up waiting can still kill it
+    return code;
   }
 }
 

@@ -6,7 +6,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { environment, exampleFile } from '../../src/config/index.ts';
-import type { CommandResult, Instance } from './instance.ts';
+import { type CommandResult, type Instance, type Launched, launch } from './instance.ts';
 
 /** `shared/data/nab` beside the checkout, or beside any folder above it; null: it is not here. */
 const NAB_FOLDER = findAbove(process.cwd());
@@ -76,17 +76,15 @@ export function nabConfig(folder: string, more = ''): string {
 
 /** All nine files, one command per channel, at the same time. */
 export function ingestAll(instance: Instance, ...more: string[]): Promise<CommandResult[]> {
-  return Promise.all(
-    SERIES.map(({ channel, files }) =>
-      instance.command(
-        'ingest',
-        '--historical',
-        '--channel',
-        channel,
-        '--json',
-        ...more,
-        ...files.map(csvPath),
-      ),
+  return Promise.all(launchAll(instance, ...more).map(({ result }) => result));
+}
+
+/** The same commands as processes, to be killed. */
+export function launchAll(instance: Instance, ...more: string[]): Launched[] {
+  return SERIES.map(({ channel, files }) =>
+    launch(
+      ...['ingest', '--historical', '--channel', channel, '--json', ...more],
+      ...[...files.map(csvPath), '--data-dir', instance.folder],
     ),
   );
 }

@@ -1,5 +1,8 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { siblingModule } from '../../../src/base/sibling.ts';
 import { isOperatingError } from '../../../src/model/error.ts';
@@ -182,6 +185,18 @@ function withoutDdl(connection: Connection): Connection {
 /** What `v_truck` gives in an engine that knows a cluster of one shard: itself. */
 async function rowsOfEngineWithCluster(): Promise<unknown> {
   const script = siblingModule(import.meta.url, './cluster-engine');
-  const { stdout } = await promisify(execFile)(process.execPath, [script.pathname]);
-  return JSON.parse(stdout);
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-cluster-'));
+  const child = fork(script.pathname, [folder]);
+  const ended = once(child, 'exit');
+  try {
+    const failed = ended.then(([code, signal]) => {
+      throw new Error(`the engine ended without an answer (${code ?? signal})`);
+    });
+    const [rows] = await Promise.race([once(child, 'message'), failed]);
+    return rows;
+  } finally {
+    child.kill('SIGKILL');
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
