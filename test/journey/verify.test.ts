@@ -35,13 +35,18 @@ interface Verdict {
       readonly columns: readonly { readonly column: string }[];
     }[];
   }[];
-  readonly books: { readonly errors: readonly { readonly what: string }[] };
+  readonly books: {
+    readonly blocks: number;
+    readonly records: number;
+    readonly errors: readonly { readonly what: string }[];
+  };
 }
 
 describe('millrace verify', function () {
   this.timeout(300_000);
   const folder = mkdtempSync(join(tmpdir(), 'millrace-verify-'));
   let instance: Instance;
+  let changed = -1; // the partition whose rows somebody changed
 
   before(async () => {
     const config = join(folder, 'millrace.yaml');
@@ -94,9 +99,7 @@ describe('millrace verify', function () {
       for (const { computed, stored } of verdict.states) expect(computed).to.equal(stored);
       expect(verdict.unverifiable).to.deep.equal([]);
       expect(tableOf(verdict, 'ch_truck').equal).to.be.greaterThan(500);
-      // Ticks write it anew every second: what it was may be merged away by now.
-      const { equal, movedOn } = tableOf(verdict, 'ledger');
-      expect(equal + movedOn).to.equal(1);
+      expect(verdict.books).to.deep.include({ blocks: 1, records: verdict.records, errors: [] });
     }
     expect(code).to.equal(0);
     const text = await instance.command('verify', '--partition', '1');
@@ -131,6 +134,7 @@ describe('millrace verify', function () {
        WHERE channel = 'truck' AND fragment = 0 ORDER BY device, window_start LIMIT 1`,
     );
     const { device, start, partition } = row!;
+    changed = partition;
     await instance.rows(
       `ALTER TABLE agg_1m UPDATE sum = arrayMap((v, i) -> if(i = 2,
          reinterpretAsFloat64(bitXor(reinterpretAsUInt64(v), 1)), v), sum, arrayEnumerate(sum))
@@ -161,20 +165,21 @@ describe('millrace verify', function () {
   });
 
   it('says what was purged, and begins at the checkpoint', async () => {
+    const partition = 1 - changed;
     const { url, user, password } = instance.state.nats;
     const link = await createNatsConnection({ url, user, password, name: 'purge' });
     const purger = createLogPurger({ link, logId: instance.state.log });
-    await purger.purge(1, 10n, systemClock.nowMs());
+    await purger.purge(partition, 10n, systemClock.nowMs());
     await link.close();
-    const silent = await verify('--partition', '1');
+    const silent = await verify('--partition', `${partition}`);
     const [verdict] = silent.verdicts;
-    expect(verdict, silent.stderr).to.include({ equal: true });
+    expect(verdict, JSON.stringify(verdict) + silent.stderr).to.include({ equal: true });
     const [lost] = verdict!.unverifiable;
     expect(lost).to.include({ from: '1', to: `${BigInt(verdict!.from) - 1n}` });
     expect(BigInt(verdict!.from) >= 10n).to.equal(true);
     expect(silent.code).to.equal(0);
-    expect((await verify('--partition', '1', '--from', '1')).code).to.equal(6);
-    const { stdout } = await instance.command('verify', '--partition', '1');
+    expect((await verify('--partition', `${partition}`, '--from', '1')).code).to.equal(6);
+    const { stdout } = await instance.command('verify', '--partition', `${partition}`);
     expect(stdout).to.include(`not verifiable: 1 …`);
   });
 
