@@ -278,7 +278,9 @@ class CombinedInserter implements Inserter {
     return Math.min(Math.max(dueMs, this.#line.restsUntilMs), lastMs) - nowMs;
   }
 
+  /** Opens the gate once: partitions that wait and ask in turns would wake each other for ever. */
   #ask(): void {
+    if (this.#isAsked) return;
     this.#isAsked = true;
     this.#gate.open();
   }
