@@ -5,10 +5,12 @@
  *
  * A process is this run's when it descends from it, or carries its mark in the environment (one
  * whose parent was killed no longer descends from us). What ran before the hooks were loaded is not
- * counted.
+ * counted. What the product prints is plain text in every run, and a comparison that fails shows
+ * both sides whole.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
+import { config } from 'chai';
 
 const MARK = 'MILLRACE_TEST_RUN';
 /** A process that was just told to end may need this long. */
@@ -17,6 +19,10 @@ const POLL_MS = 50;
 
 const markValue = `${process.pid}-${process.hrtime.bigint()}`;
 process.env[MARK] = markValue;
+// A build machine (CI in the environment) is given colours even through a pipe.
+process.env['NO_COLOR'] = '1';
+delete process.env['FORCE_COLOR'];
+config.truncateThreshold = 0;
 const inheritedPids = new Set(findOwnPids());
 
 const rejections: unknown[] = [];

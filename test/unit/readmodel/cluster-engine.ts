@@ -2,8 +2,8 @@
  * A process with an embedded engine that knows a cluster `here`: one shard, itself. In: nothing.
  * Out: one message to its parent, what `v_truck` shows after rows were written twice through the
  * distributed table; the parent ends it (the engine's own clean-up at the end of a process with
- * distributed tables was seen to hang for five minutes). Replication needs a keeper and is left out of the statements, as is ON
- * CLUSTER; the rest is run as it is rendered.
+ * distributed tables was seen to hang for five minutes). Replication needs a keeper and is left out
+ * of the statements, as is ON CLUSTER; the rest is run as it is rendered.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -77,4 +77,15 @@ describe('a generation that begins', function () {
     await inserter.flushed(0);
     expect(await inserter.reached(0)).to.equal(9n);
   });
+
+  it('begins in two partitions at once while rows of both are on their way', async () => {
+    for (const partition of [0, 1]) {
+      for (const sequence of [1, 2, 3]) await insert(sequence, 1, partition);
+    }
+    // Each waits for the same batch; two that wake each other would never let it leave.
+    await Promise.all([inserter.beginGeneration(0, 2, 2n), inserter.beginGeneration(1, 2, 1n)]);
+    expect(await inserter.reached(0)).to.equal(2n);
+    expect(await inserter.reached(1)).to.equal(1n);
+    expect(await seen()).to.deep.equal([1, 2]);
+  });
 });
