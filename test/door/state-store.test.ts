@@ -1,7 +1,10 @@
 /** Contract of the door StateStore, over JetStream and in memory. */
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { headers } from '@nats-io/transport-node';
 import { expect } from 'chai';
 import {
   createStateStore,
@@ -80,6 +83,33 @@ for (const { name, make } of implementations) {
     });
   });
 }
+
+describe('checkpoint chunks on the stream', () => {
+  afterEach(cleanUp);
+
+  const HEX: readonly [string, string, string | null][] = [
+    ['the checksum of its bytes', 'Millrace-Crc32', null],
+    ['the hash that older versions wrote', 'Millrace-Sha256', null],
+    ['the checksum of other bytes', 'Millrace-Crc32', 'CHECKPOINT_CORRUPT'],
+    ['the hash of other bytes', 'Millrace-Sha256', 'CHECKPOINT_CORRUPT'],
+    ['neither', 'Millrace-Other', 'CHECKPOINT_CORRUPT'],
+  ];
+  for (const [what, header, code] of HEX) {
+    it(`${code === null ? 'are read' : `are ${code}`} with ${what}`, async () => {
+      const { link } = await makeLog();
+      const bytes = bytesOf('some state');
+      const of = what.includes('other bytes') ? bytesOf('some statf') : bytes;
+      const sent = headers();
+      const isHash = header === 'Millrace-Sha256';
+      const checksum = crc32(of).toString(16).padStart(8, '0');
+      sent.set(header, isHash ? createHash('sha256').update(of).digest('hex') : checksum);
+      await link.request('state.a.1', bytes, { headers: sent });
+      const loading = createStateStore({ link }).load('a.1');
+      if (code === null) expect(await loading).to.deep.equal(bytes);
+      else expect(await codeOf(loading)).to.equal(code);
+    });
+  }
+});
 
 describe('checkpoint chunks in a folder', () => {
   afterEach(cleanUp);
