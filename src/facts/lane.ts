@@ -85,11 +85,19 @@ export class Lane<Item> {
   }
 
   async flushed(): Promise<void> {
-    const end = this.#nextNumber;
-    await this.#until(() => {
-      const [oldest] = this.#open;
-      return oldest === undefined || oldest >= end;
-    });
+    const end = this.handedIn;
+    await this.#until(() => this.isDone(end));
+  }
+
+  /** How many items were handed in so far. */
+  get handedIn(): number {
+    return this.#nextNumber;
+  }
+
+  /** Whether the first `count` items are done. */
+  isDone(count: number): boolean {
+    const [oldest] = this.#open;
+    return oldest === undefined || oldest >= count;
   }
 
   /** What is not acknowledged is given up: it is published again when the log is replayed. */

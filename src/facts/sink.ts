@@ -63,6 +63,14 @@ export function createFactSink(options: FactSinkOptions): NatsFactSink {
     async flushed() {
       await Promise.all(all.map((lane) => lane.flushed()));
     },
+    receipt() {
+      const handedIn = all.map((lane) => lane.handedIn);
+      return {
+        get isAcknowledged() {
+          return all.every((lane, each) => lane.isDone(handedIn[each]!));
+        },
+      };
+    },
     stop() {
       for (const lane of all) lane.stop();
     },

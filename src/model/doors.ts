@@ -5,7 +5,7 @@
  * environment.
  */
 import type { DeadLetter, Fact } from './fact.ts';
-import type { OwnershipRecord } from './ownership.ts';
+import type { OwnershipRecord, StoredIdentity } from './ownership.ts';
 import type { Plan } from './plan.ts';
 import type { DeviceRecord, LogPosition } from './record.ts';
 
@@ -127,6 +127,14 @@ export interface OwnedPartition {
   readonly epoch: number;
   readonly position: string;
   readonly checkpoint: string;
+  /** Up to here all facts and dead letters are on their subjects; null: not known. */
+  readonly published: Published | null;
+}
+
+/** What was published stays so, whoever said it: but only for the log that holds the message. */
+export interface Published {
+  readonly generation: number;
+  readonly identity: StoredIdentity;
 }
 
 export interface FollowedPartition {
@@ -307,6 +315,13 @@ export interface FactSink {
   deadLetters(letters: readonly DeadLetter[]): Promise<void>;
   /** Resolves when everything handed in so far is acknowledged by the server. */
   flushed(): Promise<void>;
+  /** For everything handed in so far, by whomever. */
+  receipt(): Receipt;
+}
+
+export interface Receipt {
+  /** Once true it stays so. */
+  readonly isAcknowledged: boolean;
 }
 
 /** Creates what a plan needs in the read model, before the plan record is appended. */

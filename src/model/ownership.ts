@@ -11,6 +11,16 @@ export interface StoredIdentity {
   readonly hash: string;
 }
 
+export const storedIdentity = (identity: {
+  readonly sequence: bigint;
+  readonly logTimeNs: bigint;
+  readonly hash: string;
+}): StoredIdentity => ({
+  sequence: `${identity.sequence}`,
+  logTimeNs: `${identity.logTimeNs}`,
+  hash: identity.hash,
+});
+
 /** A position whose state is stored. */
 export interface Checkpoint {
   /** Log sequence up to which everything is in state, rows and facts. 0 = nothing yet. */

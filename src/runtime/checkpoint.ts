@@ -31,7 +31,7 @@ import {
   IDENTITY_SEQUENCES,
   LAYOUT_VERSION,
 } from '../model/limit.ts';
-import { checkpointsOf, objectsOf, takenAtMs } from '../model/ownership.ts';
+import { checkpointsOf, objectsOf, storedIdentity, takenAtMs } from '../model/ownership.ts';
 import type { Lease } from './lease.ts';
 import { keptObjects, nextSweep, objectName } from './state/increment.ts';
 import { retained } from './state/retention.ts';
@@ -147,7 +147,7 @@ export class Checkpointer {
     stored: Pick<OwnershipRecord, 'objects' | 'plan' | 'rootHash'>,
   ): Promise<Partial<OwnershipRecord>> {
     const { partition, reader, semanticsVersion } = this.#options;
-    const identity = identityText(captured.identity);
+    const identity = storedIdentity(captured.identity);
     const newest = before.identities.at(-1);
     const isDue = !newest || captured.position >= BigInt(newest.sequence) + IDENTITY_SEQUENCES;
     const { firstSequence } = await reader.state(partition);
@@ -222,9 +222,3 @@ async function ignoringTrouble(work: Promise<void>): Promise<void> {
     if (!isOperatingError(error)) throw error;
   }
 }
-
-const identityText = (identity: LogIdentity) => ({
-  sequence: `${identity.sequence}`,
-  logTimeNs: `${identity.logTimeNs}`,
-  hash: identity.hash,
-});

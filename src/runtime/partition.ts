@@ -10,7 +10,7 @@
  */
 import { type Backoff, createBackoff } from '../base/backoff.ts';
 import type { Semaphore } from '../base/semaphore.ts';
-import type { PartitionKernel } from '../model/doors.ts';
+import type { PartitionKernel, Published } from '../model/doors.ts';
 import { isOperatingError, type OperatingError } from '../model/error.ts';
 import { SKIPS_PER_HOUR_MAX } from '../model/limit.ts';
 import { Candidacy, type Succession } from './company/candidacy.ts';
@@ -57,6 +57,8 @@ export interface PartitionStatus {
   readonly epoch: number;
   readonly devices: number;
   readonly memoryBytesUsed: number;
+  /** Up to where all facts are on their subjects; null: not known, or not the owner. */
+  readonly published: Published | null;
   readonly error: OperatingError | null;
 }
 
@@ -107,6 +109,7 @@ export class Partition {
       epoch: record?.epoch ?? 0,
       devices: stats?.devices ?? 0,
       memoryBytesUsed: stats?.memoryBytesUsed ?? 0,
+      published: this.#tenure?.published ?? null,
       error: this.#error,
     };
   }

@@ -110,9 +110,8 @@ function doings(status: readonly PartitionStatus[], troubles: Map<string, number
   const owned = status.filter(({ phase }) => phase === 'running' || phase === 'recovering');
   const followed = status.filter(({ phase }) => phase === 'following');
   return {
-    owns: owned.map(({ partition, epoch, position, checkpoint }) => ({
-      partition,
-      epoch,
+    owns: owned.map(({ partition, epoch, position, checkpoint, published }) => ({
+      ...{ partition, epoch, published },
       position: `${position}`,
       checkpoint: `${checkpoint}`,
     })),

@@ -9,9 +9,12 @@ import type {
   BlockSink,
   FactSink,
   LogAppender,
+  LogIdentity,
   LogPurger,
   LogReader,
   PartitionKernel,
+  Published,
+  Receipt,
   StateStore,
 } from '../model/doors.ts';
 import { isOperatingError, OperatingError } from '../model/error.ts';
@@ -21,11 +24,15 @@ import {
   RENEW_INTERVAL_MS,
   TICK_INTERVAL_MS,
 } from '../model/limit.ts';
+import { storedIdentity } from '../model/ownership.ts';
 import { Checkpointer } from './checkpoint.ts';
 import type { Takeover } from './company/standby.ts';
 import { drive, type Progress } from './drive.ts';
 import { Janitor } from './janitor.ts';
 import type { Lease } from './lease.ts';
+
+/** Turns whose facts are on their way, at most: behind a longer queue the ends say enough. */
+const RECEIPTS_MAX = 64;
 
 export interface TenureDoors {
   readonly partition: number;
@@ -64,6 +71,9 @@ export class Tenure {
   /** A turn that failed half-way left a kernel of which no checkpoint may be taken. */
   #isWithinTurn = false;
   #ended: Promise<void> | null = null;
+  /** Turns whose facts may not be acknowledged yet, in log order. */
+  readonly #handedIn: { readonly identity: LogIdentity; readonly receipt: Receipt }[] = [];
+  #published: LogIdentity | null = null;
   #checkpointing: Promise<unknown> = Promise.resolve();
 
   constructor(options: TenureOptions) {
@@ -77,6 +87,16 @@ export class Tenure {
   run(signal: AbortSignal): Promise<void> {
     this.#ended = this.#run(signal);
     return this.#ended;
+  }
+
+  /** Up to where all facts of this tenure, and of what it took over, are on their subjects. */
+  get published(): Published | null {
+    while (this.#handedIn[0]?.receipt.isAcknowledged) {
+      this.#published = this.#handedIn.shift()!.identity;
+    }
+    if (!this.#published) return null;
+    const { generation } = this.#options.lease.record;
+    return { generation, identity: storedIdentity(this.#published) };
   }
 
   /**
@@ -170,6 +190,9 @@ export class Tenure {
     this.#isWithinTurn = progress === null;
     if (!progress) return;
     this.#progress = progress;
+    if (this.#handedIn.length === RECEIPTS_MAX) this.#handedIn.pop();
+    const receipt = this.#options.facts.receipt();
+    this.#handedIn.push({ identity: progress.identity, receipt });
     this.#options.onTurn();
   }
 

@@ -123,6 +123,16 @@ export const MUTANTS: readonly Mutant[] = [
     tune: inCompany,
   },
   {
+    name: 'published-before-acknowledged',
+    rule: 'a takeover leaves out only facts that are on their subjects',
+    mutation: { wire: ({ readModel }) => Object.assign(readModel, { skipsReceipts: true }) },
+    tune: (scenario) => ({
+      ...inCompany(scenario),
+      incidents: { ...scenario.incidents, crash: 6 },
+      calls: { ...scenario.calls, lostRequest: 0.2 },
+    }),
+  },
+  {
     name: 'marks-cleared-early',
     rule: 'what a checkpoint captured stays marked until its record is acknowledged',
     mutation: { switches: { clearsMarksEarly: true } },

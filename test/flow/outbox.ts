@@ -3,6 +3,7 @@
  * one at a time until they are stored, as the real inserter and publisher do. In: items with their
  * partition. Out: a promise of everything so far.
  */
+import type { Receipt } from '../../src/model/doors.ts';
 import { type Life, never, type Scheduler } from './scheduler.ts';
 
 export interface Parcel<Item> {
@@ -53,6 +54,17 @@ export class Outbox<Item> {
     await new Promise<void>((resolve) => {
       scheduler.deliver(life, scheduler.random.uniform() * 2, resolve);
     });
+  }
+
+  /** For everything taken so far. */
+  receipt(): Receipt {
+    const count = this.#taken;
+    const isStored = () => this.#stored >= count;
+    return {
+      get isAcknowledged() {
+        return isStored();
+      },
+    };
   }
 
   /** Resolves when everything taken so far is stored. */

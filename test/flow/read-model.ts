@@ -73,6 +73,8 @@ export class SimulatedReadModel {
   tokenOf = ({ token }: Parcel<Parked>): string => token;
   /** A mutant: nobody waits for inserts. */
   skipsFlush = false;
+  /** A mutant: what was handed in counts as acknowledged. */
+  skipsReceipts = false;
   onLetter: ((letter: DeadLetter) => void) | null = null;
 
   constructor(settings: ReadModelSettings, isSumming = false) {
@@ -167,6 +169,7 @@ export class SimulatedReadModel {
       publish: (facts) => outbox.put(facts),
       deadLetters: (letters) => outbox.put(letters),
       flushed: () => (this.skipsFlush ? Promise.resolve() : outbox.flushed()),
+      receipt: () => (this.skipsReceipts ? { isAcknowledged: true } : outbox.receipt()),
     };
   }
 

@@ -17,6 +17,8 @@ export class MemoryHub {
   readonly #clock: Clock;
   readonly #seats = new Map<string, Seat>();
   pinned: ReadonlyMap<number, string> = new Map();
+  /** What is heard of what was said. */
+  retell: (status: MemberStatus) => MemberStatus = (status) => status;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -58,6 +60,6 @@ export class MemoryHub {
 
   #hear(seat: Seat): Member | null {
     if (seat.last || !seat.status) return seat.last;
-    return { ...seat.status(), heardAtMs: this.#clock.monotonicMs() };
+    return { ...this.retell(seat.status()), heardAtMs: this.#clock.monotonicMs() };
   }
 }

@@ -3,7 +3,7 @@
  * that was handed in, in order. `hold` makes `flushed` (and nothing else) wait until `release`;
  * `fail` makes the next call reject.
  */
-import type { Block, BlockProgress, BlockSink, FactSink } from '../../src/model/doors.ts';
+import type { Block, BlockProgress, BlockSink, FactSink, Receipt } from '../../src/model/doors.ts';
 import { type DeadLetter, type Fact, versionNumber } from '../../src/model/fact.ts';
 
 class Gate {
@@ -28,6 +28,10 @@ class Gate {
     const failure = this.#failure;
     this.#failure = null;
     if (failure) throw failure;
+  }
+
+  get isHeld(): boolean {
+    return this.#isHeld;
   }
 
   async pass(): Promise<void> {
@@ -103,6 +107,15 @@ export class MemoryFactSink implements FactSink {
 
   async flushed(): Promise<void> {
     await this.gate.pass();
+  }
+
+  receipt(): Receipt {
+    const { gate } = this;
+    return {
+      get isAcknowledged() {
+        return !gate.isHeld;
+      },
+    };
   }
 
   /** What a consumer holds that keeps the highest version per key. */

@@ -11,8 +11,10 @@
  * Everything here may be wrong about others without harm: the claim is a compare-and-set.
  */
 import type { Semaphore } from '../../base/semaphore.ts';
+import type { LogIdentity, Published } from '../../model/doors.ts';
 import { isOperatingError, type OperatingError } from '../../model/error.ts';
 import { OWNERSHIP_PAUSE_MS, RENEW_INTERVAL_MS } from '../../model/limit.ts';
+import { storedIdentity } from '../../model/ownership.ts';
 import {
   CLAIM_AFTER_MS,
   Lease,
@@ -20,9 +22,9 @@ import {
   mayClaimAtOnce,
   type StoredRecord,
 } from '../lease.ts';
-import { checkLog } from '../restart/tail-loss.ts';
+import { checkLog, isInLog } from '../restart/tail-loss.ts';
 import type { Cluster } from './cluster.ts';
-import { Standby, type StandbyOptions, type Takeover } from './standby.ts';
+import { Standby, type StandbyOptions, type Takeover, withoutPublished } from './standby.ts';
 
 const POLL_MS = 20;
 /** Between two looks at the record of an owner that is silent or moved on. */
@@ -60,6 +62,8 @@ export class Candidacy {
   #mayRequestAtMs = 0;
   #isMoving = false;
   #lostTailIn: number | null = null;
+  /** The furthest that any owner of the standby's generation said it has published. */
+  #published: Published | null = null;
 
   constructor(options: CandidacyOptions) {
     this.#options = options;
@@ -97,6 +101,7 @@ export class Candidacy {
     const nowMs = clock.monotonicMs();
     const owner = this.#found ? cluster.find(this.#found.record.owner) : null;
     const told = owner?.owns.find((each) => each.partition === partition);
+    this.#hear(told?.published ?? null);
     const isMoved = told && told.checkpoint !== this.#found?.record.position;
     const isSilent = !owner || cluster.isMyTurn(partition, this.#found!.record.owner);
     const everyMs = isMoved || isSilent ? CHECK_AGAIN_MS : RENEW_INTERVAL_MS;
@@ -115,6 +120,13 @@ export class Candidacy {
       this.#loadedAtMs = Number.NEGATIVE_INFINITY;
       return false;
     }
+  }
+
+  #hear(told: Published | null): void {
+    if (!told || told.generation !== this.#standby?.generation) return;
+    const before = this.#published?.generation === told.generation ? this.#published : null;
+    const isFurther = !before || BigInt(told.identity.sequence) > BigInt(before.identity.sequence);
+    if (isFurther) this.#published = told;
   }
 
   #isMyTurn(): boolean {
@@ -161,9 +173,14 @@ export class Candidacy {
       const takeover = await standby.takeOver();
       if (standby.generation === lease.record.generation) {
         const { identity } = takeover.progress ?? {};
-        if (identity) await checkLog(reader, partition, standing(standby.position, identity));
-        const skips = await ownership.skips(partition);
-        if (skips.length === this.#skips) return takeover;
+        // All at once: nobody hears of the partition until they are answered.
+        const [skips, published] = await Promise.all([
+          ownership.skips(partition),
+          this.#publishedUpTo(standby.generation),
+          identity && checkLog(reader, partition, standing(standby.position, identity)),
+        ]);
+        const backlog = withoutPublished(takeover.backlog, published);
+        if (skips.length === this.#skips) return { ...takeover, backlog };
       }
     } catch (error) {
       if (!isOperatingError(error)) throw error;
@@ -172,6 +189,14 @@ export class Candidacy {
     }
     await standby.close();
     return null;
+  }
+
+  /** Believed when the log still holds the message: its tail may have been lost and sent anew. */
+  async #publishedUpTo(generation: number): Promise<bigint> {
+    const { reader, partition } = this.#options;
+    const told = this.#published;
+    if (told?.generation !== generation) return 0n;
+    return (await isInLog(reader, partition, told.identity)) ? BigInt(told.identity.sequence) : 0n;
   }
 
   async #keepStandby(role: 'owner' | 'standby' | 'none', signal: AbortSignal): Promise<void> {
@@ -225,11 +250,7 @@ export class Candidacy {
   }
 }
 
-const standing = (position: bigint, identity: { logTimeNs: bigint; hash: string }) => ({
+const standing = (position: bigint, identity: LogIdentity) => ({
   position: `${position}`,
-  identity: {
-    sequence: `${position}`,
-    logTimeNs: `${identity.logTimeNs}`,
-    hash: identity.hash,
-  },
+  identity: storedIdentity({ ...identity, sequence: position }),
 });

@@ -56,14 +56,9 @@ export class Standby {
     if (this.#failure) throw this.#failure.error;
   }
 
-  /**
-   * A checkpoint stands at `position`: outputs up to it are durable elsewhere. One that ended
-   * within a turn holds parts of the message after its position.
-   */
+  /** A checkpoint stands at `position`: outputs up to it are durable elsewhere. */
   covered(position: bigint): void {
-    const kept = this.#kept.filter((output) =>
-      output.status === 'done' ? output.position > position : output.position >= position,
-    );
+    const kept = this.#kept.filter((output) => reachesBeyond(output, position));
     this.#keptBytes = kept.reduce((bytes, output) => bytes + bytesOf(output), 0);
     this.#kept = kept;
   }
@@ -125,6 +120,17 @@ export interface Takeover {
   readonly planText: string;
   readonly isNewest: boolean;
 }
+
+/** Facts of the messages up to `position` are on their subjects: only their rows are left. */
+export function withoutPublished(backlog: readonly TurnOutput[], position: bigint): TurnOutput[] {
+  return backlog.map((output) =>
+    reachesBeyond(output, position) ? output : { ...output, facts: [], deadLetters: [] },
+  );
+}
+
+/** One that ended within a turn holds parts of the message after its position. */
+const reachesBeyond = ({ status, position }: TurnOutput, covered: bigint): boolean =>
+  status === 'done' ? position > covered : position >= covered;
 
 function bytesOf({ blocks, facts, deadLetters }: TurnOutput): number {
   const blockBytes = blocks.reduce((bytes, block) => bytes + block.bytes.length, 0);

@@ -10,7 +10,7 @@
  * Rows of older generations from above the cut C do not count any more (`generations`), so that
  * what the lost tail wrote is not counted beside what is sent again.
  */
-import type { LogReader, LogState, OwnershipRecord } from '../../model/doors.ts';
+import type { LogIdentity, LogReader, LogState, OwnershipRecord } from '../../model/doors.ts';
 import { OperatingError } from '../../model/error.ts';
 import { IDENTITIES_MAX, IDENTITY_SEQUENCES } from '../../model/limit.ts';
 import {
@@ -87,6 +87,16 @@ export function startingAt(
   };
 }
 
+/** The log holds this very message; then it also is what it was before it. */
+export async function isInLog(
+  reader: LogReader,
+  partition: number,
+  identity: StoredIdentity,
+): Promise<boolean> {
+  const found = await reader.identity(partition, BigInt(identity.sequence));
+  return found !== null && isSame(found, identity);
+}
+
 /** Purged behind the checkpoint counts as there: what follows is still contiguous. */
 async function isThere(
   reader: LogReader,
@@ -98,7 +108,11 @@ async function isThere(
   if (sequence > state.lastSequence) return false;
   const found = await reader.identity(partition, sequence);
   if (!found) return true;
-  return found.hash === identity.hash && `${found.logTimeNs}` === identity.logTimeNs;
+  return isSame(found, identity);
+}
+
+function isSame(found: LogIdentity, { hash, logTimeNs }: StoredIdentity): boolean {
+  return found.hash === hash && `${found.logTimeNs}` === logTimeNs;
 }
 
 /**

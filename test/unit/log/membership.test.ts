@@ -17,7 +17,9 @@ const statusOf = (id: string, process = 'p'): MemberStatus => ({
   version: '1',
   semanticsVersion: 1,
   draining: false,
-  owns: [{ partition: 1, epoch: 2, position: '9007199254740993', checkpoint: '3' }],
+  owns: [
+    { partition: 1, epoch: 2, position: '9007199254740993', checkpoint: '3', published: null },
+  ],
   follows: [],
   troubles: {},
 });

@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import { systemClock } from '../../../src/base/clock.ts';
 import { loadConfig } from '../../../src/config/index.ts';
 import { createKernel } from '../../../src/kernel/index.ts';
-import type { Kernel } from '../../../src/model/doors.ts';
+import type { Kernel, MemberStatus } from '../../../src/model/doors.ts';
+import { versionNumber } from '../../../src/model/fact.ts';
 import { compilePlan, planText } from '../../../src/registry/index.ts';
 import { createRuntime, type Runtime } from '../../../src/runtime/index.ts';
 import { encodeRecordBatch } from '../../../src/wire/record-batch.ts';
@@ -18,6 +19,7 @@ import { readNativeRows } from '../../support/native.ts';
 
 const PARTITIONS = 4;
 const CONFIG = `
+shadows: { interval: 0s }
 metrics: { temperature: { unit: Cel } }
 channels:
   climate:
@@ -29,6 +31,7 @@ channels:
 interface Worker {
   readonly runtime: Runtime;
   readonly blocks: MemoryBlockSink;
+  readonly facts: MemoryFactSink;
   readonly troubles: string[];
 }
 
@@ -50,6 +53,7 @@ class World {
 
   start(id: string, checkpointIntervalMs = 50): Worker {
     const blocks = new MemoryBlockSink();
+    const facts = new MemoryFactSink();
     const troubles: string[] = [];
     const self = { id, process: 'p', startedAtMs: 0, version: '1', semanticsVersion: 1 };
     const runtime = createRuntime({
@@ -63,7 +67,7 @@ class World {
       purger: { purge: async () => 0 },
       logRetentionMs: 0,
       blocks,
-      facts: new MemoryFactSink(),
+      facts,
       clock: systemClock,
       owner: `${id}:p`,
       semanticsVersion: 1,
@@ -72,7 +76,7 @@ class World {
       company: { membership: this.hub.join(id), self, standbys: 1 },
     });
     runtime.start();
-    const worker = { runtime, blocks, troubles };
+    const worker = { runtime, blocks, facts, troubles };
     this.workers.set(id, worker);
     return worker;
   }
@@ -120,12 +124,39 @@ function temperatures({ blocks }: Worker): number[] {
     .map((row) => Number(row['temperature']));
 }
 
+/** Of a partition's only device: each fact by its version. */
+function versions({ facts }: Worker, partition: number): bigint[] {
+  return facts.facts
+    .filter(({ identity }) => identity.device === `d${partition}`)
+    .map(({ version }) => versionNumber(version));
+}
+
 async function until(what: string, check: () => boolean): Promise<void> {
   const endMs = systemClock.monotonicMs() + 30_000;
   while (!check()) {
     if (systemClock.monotonicMs() > endMs) expect.fail(`not in time: ${what}`);
     await systemClock.wait(5);
   }
+}
+
+/** Everything it applied is on its subjects, and it says so. */
+function isTold({ runtime }: Worker, partition: number): boolean {
+  const { position, published } = runtime.status[partition]!;
+  return published?.identity.sequence === `${position}`;
+}
+
+function isFollowing(owner: Worker, standby: Worker, partition: number): boolean {
+  const position = (worker: Worker) => worker.runtime.status[partition]!.position;
+  return position(standby) >= position(owner);
+}
+
+function withOtherHashes(status: MemberStatus): MemberStatus {
+  const owns = status.owns.map((each) => {
+    const { published } = each;
+    if (!published) return each;
+    return { ...each, published: { ...published, identity: { ...published.identity, hash: '0' } } };
+  });
+  return { ...status, owns };
 }
 
 describe('workers of one log', () => {
@@ -183,6 +214,37 @@ describe('workers of one log', () => {
     expect(a.runtime.troubleCounts).to.deep.equal({ NOT_OWNER: 2 });
     expect(b.runtime.troubleCounts).to.deep.equal({});
   });
+
+  const TOLD: readonly [string, (status: MemberStatus) => MemberStatus, boolean, boolean][] = [
+    ['told are on their subjects', (status) => status, false, false],
+    ['did not know to be on their subjects', (status) => status, true, true],
+    ['told of a message that the log no longer holds', withOtherHashes, false, true],
+  ];
+  for (const [what, retell, isHeld, isAgain] of TOLD) {
+    it(`${isAgain ? 'publish again' : 'leave out'} facts that a silent one ${what}`, async () => {
+      world.hub.retell = retell;
+      const { a, b } = await startTwo();
+      const [partition] = world.owns('a') as [number];
+      a.blocks.gate.hold(); // no checkpoint covers anything from here on
+      await world.send(partition, 1);
+      await until('a has published it', () => versions(a, partition).length > 0);
+      if (isHeld) a.facts.gate.hold();
+      const before = versions(a, partition).length;
+      await world.send(partition, 2);
+      await until('a has published both', () => versions(a, partition).length > before);
+      await until('b has heard of it', () => isHeld || isTold(a, partition));
+      await until('b stands where a stands', () => isFollowing(a, b, partition));
+      const last = versions(a, partition).at(-1)!;
+      world.hub.silence('a');
+      await until('b owns all', () => world.owns('b').length === PARTITIONS);
+      await until('b has written both', () => temperatures(b).includes(2));
+      await world.send(partition, 3);
+      await until('b goes on', () => versions(b, partition).some((each) => each > last));
+      expect(versions(b, partition).includes(last)).to.equal(isAgain);
+      a.blocks.gate.release();
+      a.facts.gate.release();
+    });
+  }
 
   it('hand partitions over to one who comes, without a gap in what is written', async () => {
     const a = world.start('a');
