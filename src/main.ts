@@ -12,6 +12,7 @@ import { createFactSink } from './facts/index.ts';
 import { createIngest } from './ingest/index.ts';
 import { createKernel } from './kernel/index.ts';
 import {
+  createHerald,
   createLogAppender,
   createLogPurger,
   createLogReader,
@@ -204,7 +205,7 @@ type Join = NonNullable<MillraceOptions['join']>;
 
 /** Listens for the others before anything is touched: a worker that does not fit ends here. */
 async function joinOthers(
-  { config, instance }: MillraceOptions,
+  { config, instance, nats }: MillraceOptions,
   join: Join,
   link: NatsLink,
   clock: Clock,
@@ -222,6 +223,7 @@ async function joinOthers(
     log: config.log.id,
     clock,
     self,
+    herald: createHerald({ connection: nats, log: config.log.id, member: instance }),
     onNamesake: (error) => {
       namesake = error;
       join.onNamesake(error);

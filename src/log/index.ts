@@ -10,6 +10,7 @@ export {
   type NatsLink,
 } from './connection.ts';
 export { untilLed } from './election.ts';
+export { createHerald } from './herald/herald.ts';
 export { createMembership, type Order, type Roster } from './membership.ts';
 export { createOwnership } from './ownership-store.ts';
 export { createLogReader, type Disturbance } from './pull/reader.ts';

@@ -11,6 +11,7 @@ import { OperatingError } from '../model/error.ts';
 import { HEARTBEAT_INTERVAL_MS } from '../model/limit.ts';
 import { heartbeatSubject, orderSubject } from '../wire/subject.ts';
 import type { NatsLink } from './connection.ts';
+import { type Herald, linkHerald } from './herald/herald.ts';
 
 const BUCKET = 'millrace';
 /** A hand-over waits for a checkpoint: a flush of inserts and an upload. */
@@ -24,6 +25,8 @@ export interface MembershipOptions {
   readonly clock: Clock;
   /** Our own name and process; absent: an onlooker who only listens and gives orders. */
   readonly self?: { readonly id: string; readonly process: string };
+  /** Who says that we live; default: we ourselves, while our loop turns. */
+  readonly herald?: Herald;
   /** Told once when another process speaks under our name. */
   readonly onNamesake?: (error: OperatingError) => void;
 }
@@ -52,7 +55,8 @@ export function createMembership(options: MembershipOptions): Roster {
   subscriptions.push(
     link.nc.subscribe(heartbeatSubject(log, '*'), {
       callback: (error, message) => {
-        if (!error) hear(message.json<MemberStatus>());
+        const status = error ? null : read<MemberStatus>(message);
+        if (typeof status?.id === 'string' && Array.isArray(status.owns)) hear(status);
       },
     }),
   );
@@ -85,12 +89,10 @@ export function createMembership(options: MembershipOptions): Roster {
   }
 
   async function announce(status: () => MemberStatus): Promise<void> {
+    const herald = options.herald ?? linkHerald(link, heartbeatSubject(log, status().id));
     while (!stopping.signal.aborted) {
-      const now = status();
-      // Lost on a broken connection, as it should be: a late heartbeat would be a lie.
-      if (link.isConnected) {
-        link.nc.publish(heartbeatSubject(log, now.id), JSON.stringify(now));
-      }
+      // Whoever cannot reach the log says nothing: somebody else may reach it.
+      herald.tell(link.isConnected ? JSON.stringify(status()) : null);
       await clock.wait(HEARTBEAT_INTERVAL_MS, stopping.signal).catch(() => {});
     }
   }
@@ -106,7 +108,8 @@ export function createMembership(options: MembershipOptions): Roster {
     if (!self) throw new RangeError('bug: an onlooker takes no orders');
     const subject = orderSubject(log, self.id);
     const answer = async (message: Msg) => {
-      const what = message.json<Order>();
+      const what = read<Order>(message);
+      if (what?.kind !== 'handOver' && what?.kind !== 'drain') return;
       const done =
         what.kind === 'handOver'
           ? await orders.handOver(what.partition).catch(() => false)
@@ -160,6 +163,16 @@ export function createMembership(options: MembershipOptions): Roster {
       unwatch();
       for (const subscription of subscriptions) subscription.unsubscribe();
       await announcing;
+      await options.herald?.stop();
     },
   };
+}
+
+/** Null: not JSON. An error here would end the connection that everything else is on. */
+function read<Words>(message: Msg): Words | null {
+  try {
+    return message.json<Words>();
+  } catch {
+    return null;
+  }
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { systemClock } from '../../../src/base/clock.ts';
 import {
+  createHerald,
   createMembership,
   createNatsConnection,
   ensureStreams,
@@ -8,6 +9,7 @@ import {
 } from '../../../src/log/index.ts';
 import type { MemberStatus } from '../../../src/model/doors.ts';
 import type { OperatingError } from '../../../src/model/error.ts';
+import { HEARTBEAT_INTERVAL_MS, LOOP_STALL_MAX_MS } from '../../../src/model/limit.ts';
 import { startServer, type TestServer } from '../../support/nats-server.ts';
 
 const statusOf = (id: string, process = 'p'): MemberStatus => ({
@@ -70,6 +72,52 @@ describe('membership over a real nats-server', () => {
     const heardAtMs = () => a.roster.members[0]!.heardAtMs;
     await until('b is silent', () => systemClock.monotonicMs() - heardAtMs() > 1_000);
     expect(a.roster.members[0]?.owns).to.have.length(1);
+  });
+
+  it('has a herald that speaks while the loop stands still, but not for ever', async () => {
+    const { link } = await join('onlooker');
+    const herald = createHerald({ connection: { url: server.url }, log: 'main', member: 'x' });
+    undo.push(() => herald.stop());
+    let heard = 0;
+    const subscription = link.nc.subscribe('svc.millrace.heartbeat.main.x', {
+      callback: () => {
+        heard += 1;
+      },
+    });
+    undo.push(async () => subscription.unsubscribe());
+    const heardOver = async (stillMs: number) => {
+      herald.tell(JSON.stringify(statusOf('x')));
+      await until('it speaks', () => heard > 0);
+      heard = 0;
+      const endMs = systemClock.monotonicMs() + stillMs;
+      while (systemClock.monotonicMs() < endMs); // nothing of ours turns
+      await link.nc.flush();
+      return heard;
+    };
+    expect(await heardOver(5 * HEARTBEAT_INTERVAL_MS)).to.be.at.least(2);
+    const most = LOOP_STALL_MAX_MS / HEARTBEAT_INTERVAL_MS + 1;
+    expect(await heardOver(2 * LOOP_STALL_MAX_MS)).to.be.within(2, most);
+    herald.tell(JSON.stringify(statusOf('x')));
+    await until('it speaks again', () => heard > most);
+    herald.tell(null);
+    await link.nc.flush();
+    await systemClock.wait(HEARTBEAT_INTERVAL_MS);
+    heard = 0;
+    await systemClock.wait(5 * HEARTBEAT_INTERVAL_MS);
+    expect(heard, 'after it was told to be silent').to.equal(0);
+  });
+
+  it('takes what is no heartbeat and no order for nothing', async () => {
+    const [a, b] = [await join('a'), await join('b')];
+    a.roster.serve({ handOver: async () => true, drain: () => true });
+    for (const words of ['', 'alive', '7', 'null', '{"id":5}', '{"owns":[]}']) {
+      b.link.nc.publish('svc.millrace.heartbeat.main.x', words);
+      b.link.nc.publish('svc.millrace.order.main.a', words);
+    }
+    b.roster.announce(() => statusOf('b'));
+    await until('who speaks well is heard', () => a.roster.members.length > 0);
+    expect(a.roster.members.map(({ id }) => id)).to.deep.equal(['b']);
+    expect(await b.roster.requestHandOver('a', 1)).to.equal(true);
   });
 
   it('carries an order to the member it is for, and its answer back', async () => {
