@@ -20,9 +20,11 @@ import {
   createNatsConnection,
   createOwnership,
   ensureStreams,
+  hearRefusals,
   type NatsLink,
   openStateStore,
   sweepStateFolder,
+  tellRefusal,
   untilLed,
 } from './log/index.ts';
 import type { Config, LocateProblem } from './model/config.ts';
@@ -100,6 +102,8 @@ export interface Millrace {
   readonly readModel: ReadModel;
   readonly link: NatsLink;
   readonly plan: Plan;
+  /** How often trouble of each error code was met since the start, refused workers among it. */
+  readonly troubleCounts: Readonly<Record<string, number>>;
   stop(): Promise<void>;
 }
 
@@ -147,13 +151,7 @@ export async function createMillrace(options: MillraceOptions): Promise<Millrace
     });
     runtime.start();
     closers.unshift(() => runtime.stop());
-    const ingest = createIngest({
-      appender,
-      log: reader,
-      partitions: config.log.partitions,
-      clock,
-      lingerMs: config.ingest.lingerMs,
-    });
+    const ingest = startIngest(options, { appender, log: reader, clock });
     closers.unshift(() => ingest.stop());
     const service = serveChannels(link.nc, planning.declare);
     closers.unshift(() => service.stop());
@@ -166,12 +164,23 @@ export async function createMillrace(options: MillraceOptions): Promise<Millrace
       get plan() {
         return planning.plan;
       },
+      get troubleCounts() {
+        return { ...runtime.troubleCounts, ...company?.refused };
+      },
       stop: () => stopAll(closers),
     };
   } catch (error) {
+    if (options.join) await tellRefusal(link, config.log.id, options.instance, error);
     await stopAll(closers).catch(() => {});
     throw error;
   }
+}
+
+type IngestRooms = Pick<Parameters<typeof createIngest>[0], 'appender' | 'log' | 'clock'>;
+
+function startIngest({ config }: MillraceOptions, rooms: IngestRooms): Ingest {
+  const { partitions } = config.log;
+  return createIngest({ ...rooms, partitions, lingerMs: config.ingest.lingerMs });
 }
 
 async function stopAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
@@ -205,7 +214,7 @@ type Join = NonNullable<MillraceOptions['join']>;
 
 /** Listens for the others before anything is touched: a worker that does not fit ends here. */
 async function joinOthers(
-  { config, instance, nats }: MillraceOptions,
+  { config, instance, nats, onTrouble }: MillraceOptions,
   join: Join,
   link: NatsLink,
   clock: Clock,
@@ -218,6 +227,7 @@ async function joinOthers(
     semanticsVersion: SEMANTICS_VERSION,
   };
   let namesake: OperatingError | null = null;
+  let isIn = false;
   const membership = createMembership({
     link,
     log: config.log.id,
@@ -226,7 +236,7 @@ async function joinOthers(
     herald: createHerald({ connection: nats, log: config.log.id, member: instance }),
     onNamesake: (error) => {
       namesake = error;
-      join.onNamesake(error);
+      if (isIn) join.onNamesake(error);
     },
   });
   await clock.wait(LISTEN_MS);
@@ -237,7 +247,13 @@ async function joinOthers(
     await membership.stop();
     throw error;
   }
-  return { membership, self, standbys: config.cluster.standbys };
+  isIn = true;
+  const refused: Record<string, number> = {};
+  hearRefusals(link, config.log.id, (error) => {
+    refused[error.code] = (refused[error.code] ?? 0) + 1;
+    onTrouble('cluster', error);
+  });
+  return { membership, self, standbys: config.cluster.standbys, refused };
 }
 
 /** State and rows follow from the log and the semantics: two semantics would make two of them. */

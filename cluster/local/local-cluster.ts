@@ -12,6 +12,7 @@ import { systemClock } from '../../src/base/clock.ts';
 import { OperatingError } from '../../src/model/error.ts';
 import { ClickHouseNode } from './clickhouse-node.ts';
 import { NatsNode } from './nats-node.ts';
+import { type Launch, launchHere } from './owned-process.ts';
 import { LOOPBACK } from './port.ts';
 import { Worker } from './worker.ts';
 
@@ -53,6 +54,8 @@ export interface LocalClusterOptions {
   readonly storeFolder?: (server: number) => string | undefined;
   readonly dataFolder?: (worker: string) => string | undefined;
   readonly environment?: (worker: string) => Readonly<Record<string, string>>;
+  /** Servers and workers; default: processes of this machine. ClickHouse always is one. */
+  readonly launch?: Launch;
   /** A process that ended by itself. */
   readonly onDeath?: (name: string, how: string) => void;
 }
@@ -98,6 +101,7 @@ export class LocalCluster {
       clickhouseUrl: wiring.clickhouseUrl(name, this.clickhouse.url),
       replicas: NATS_COUNT,
       ...(environment ? { environment: environment(name) } : {}),
+      launch: this.#options.launch ?? launchHere,
       onDeath: (how) => onDeath?.(name, how),
     });
     this.workers.set(name, worker);
@@ -139,6 +143,7 @@ export class LocalCluster {
       routes: others.map((other) => wiring.route(server, other, routeOf(other))),
       storeBytesMax: STORE_BYTES_MAX,
       syncAlways: syncAlways === true,
+      launch: this.#options.launch ?? launchHere,
       onDeath: (how) => onDeath?.(name, how),
     });
   }

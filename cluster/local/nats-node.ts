@@ -9,7 +9,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/clock.ts';
 import { OperatingError } from '../../src/model/error.ts';
-import { OwnedProcess } from './owned-process.ts';
+import type { Launch, Managed } from './owned-process.ts';
 import { LOOPBACK } from './port.ts';
 
 export interface NatsNodeOptions {
@@ -27,6 +27,7 @@ export interface NatsNodeOptions {
   readonly routes: readonly string[];
   readonly storeBytesMax: number;
   readonly syncAlways: boolean;
+  readonly launch: Launch;
   readonly onDeath?: (how: string) => void;
 }
 
@@ -38,7 +39,7 @@ const STOP_MS_MAX = 5_000;
 export class NatsNode {
   readonly name: string;
   readonly url: string;
-  readonly process: OwnedProcess;
+  readonly process: Managed;
   readonly #options: NatsNodeOptions;
 
   constructor(options: NatsNodeOptions) {
@@ -48,7 +49,7 @@ export class NatsNode {
     mkdirSync(options.folder, { recursive: true });
     const configFile = join(options.folder, 'server.conf');
     writeFileSync(configFile, configText(options));
-    this.process = new OwnedProcess({
+    this.process = options.launch({
       name: options.name,
       program: options.binary,
       args: ['-c', configFile],

@@ -22,13 +22,32 @@ export interface Command {
   readonly onDeath?: (how: string) => void;
 }
 
+/** A process as a cluster sees it, wherever it runs. */
+export interface Managed {
+  /** Of this machine; null: not running, or in a container. */
+  readonly pid: number | null;
+  readonly isRunning: boolean;
+  start(): void;
+  /** kill -9; resolves when it is gone. */
+  kill(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  /** An orderly end; killed when it takes longer. */
+  stop(withinMs: number): Promise<void>;
+}
+
+/** How a cluster's processes are made: here, or in containers. */
+export type Launch = (command: Command) => Managed;
+
+export const launchHere: Launch = (command) => new OwnedProcess(command);
+
 const GONE_POLL_MS = 10;
 const running = new Set<OwnedProcess>();
 process.on('exit', () => {
   for (const each of running) each.signal('SIGKILL');
 });
 
-export class OwnedProcess {
+export class OwnedProcess implements Managed {
   readonly name: string;
   readonly #command: Command;
   readonly #log: WriteStream;
@@ -85,7 +104,6 @@ export class OwnedProcess {
     }
   }
 
-  /** kill -9; resolves when it is gone. */
   async kill(): Promise<void> {
     this.#isMeant.yes = true;
     this.signal('SIGKILL');
@@ -100,7 +118,6 @@ export class OwnedProcess {
     this.signal('SIGCONT');
   }
 
-  /** An orderly end; killed when it takes longer. */
   async stop(withinMs: number): Promise<void> {
     this.#isMeant.yes = true;
     this.signal('SIGCONT');

@@ -6,7 +6,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFolder } from '../../src/base/project.ts';
-import { OwnedProcess } from './owned-process.ts';
+import type { Launch, Managed } from './owned-process.ts';
 
 export interface WorkerOptions {
   readonly name: string;
@@ -18,6 +18,7 @@ export interface WorkerOptions {
   readonly clickhouseUrl: string;
   readonly replicas: number;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly launch: Launch;
   readonly onDeath?: (how: string) => void;
 }
 
@@ -31,7 +32,7 @@ const STOP_MS_MAX = 12_000;
 
 export class Worker {
   readonly name: string;
-  readonly process: OwnedProcess;
+  readonly process: Managed;
   /** By code, over all its lives. */
   readonly troubles = new Map<string, number>();
   figures: WorkerFigures | null = null;
@@ -41,7 +42,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.name = options.name;
     mkdirSync(options.folder, { recursive: true });
-    this.process = new OwnedProcess({
+    this.process = options.launch({
       name: options.name,
       program: process.execPath,
       args: [join(projectFolder(), 'build', 'src', 'cli', 'main.js'), ...argsOf(options)],

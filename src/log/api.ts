@@ -2,7 +2,7 @@
  * JetStream's request API in plain requests. In: an operation and its body. Out: the answer, in
  * which `error` says what the server refused; NATS_UNREACHABLE when nobody answered.
  */
-import { type ErrorCode, OperatingError } from '../model/error.ts';
+import { type ErrorCode, isOperatingError, OperatingError } from '../model/error.ts';
 import type { NatsLink } from './connection.ts';
 
 /** Codes that callers tell apart; the server's catalogue has the rest. */
@@ -36,6 +36,12 @@ export interface StoredMessage {
 }
 
 const encoder = new TextEncoder();
+/**
+ * A stream without a leader says nothing, and what it was asked meanwhile is lost: asked again, it
+ * answers soon after the election. Together as patient as any other request.
+ */
+const ASK_TIMEOUT_MS = 1_700;
+const ASKS_MAX = 3;
 
 export async function callApi<T>(
   link: NatsLink,
@@ -49,6 +55,22 @@ export async function callApi<T>(
   return JSON.parse(reply.string()) as ApiAnswer<T>;
 }
 
+/** A question that changes nothing. */
+export async function askApi<T>(
+  link: NatsLink,
+  operation: string,
+  body: Readonly<Record<string, unknown>> = {},
+): Promise<ApiAnswer<T>> {
+  for (let asked = 1; ; asked += 1) {
+    try {
+      return await callApi<T>(link, operation, body, ASK_TIMEOUT_MS);
+    } catch (error) {
+      const isLast = asked === ASKS_MAX || !link.isConnected;
+      if (isLast || !isOperatingError(error, 'NATS_UNREACHABLE')) throw error;
+    }
+  }
+}
+
 /** Reads one message from the stream's leader; null when there is none. */
 export async function getStored(
   link: NatsLink,
@@ -56,7 +78,7 @@ export async function getStored(
   query: { readonly seq?: number; readonly last_by_subj?: string; readonly next_by_subj?: string },
 ): Promise<StoredMessage | null> {
   const operation = `STREAM.MSG.GET.${stream}`;
-  const answer = await callApi<{ message: StoredMessage }>(link, operation, query);
+  const answer = await askApi<{ message: StoredMessage }>(link, operation, query);
   if (answer.error?.err_code === API_ERROR.messageNotFound) return null;
   if (!answer.message) throw refusedError(operation, answer.error);
   return answer.message;
@@ -78,7 +100,7 @@ export async function listSubjects(
   while (true) {
     const operation = `STREAM.INFO.${stream}`;
     const body = { subjects_filter: filter, offset: subjects.length };
-    const answer = await callApi<Info>(link, operation, body);
+    const answer = await askApi<Info>(link, operation, body);
     if (!answer.state) throw refusedError(operation, answer.error);
     const page = Object.keys(answer.state.subjects ?? {});
     subjects.push(...page);

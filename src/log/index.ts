@@ -3,6 +3,9 @@
  * streams, subjects and connections, nothing of what a message means.
  */
 export { createLogAppender } from './appender.ts';
+export { createHerald } from './company/herald.ts';
+export { createMembership, type Order, type Roster } from './company/membership.ts';
+export { hearRefusals, tellRefusal } from './company/refusal.ts';
 export {
   createNatsConnection,
   type LinkStatus,
@@ -10,8 +13,6 @@ export {
   type NatsLink,
 } from './connection.ts';
 export { untilLed } from './election.ts';
-export { createHerald } from './herald/herald.ts';
-export { createMembership, type Order, type Roster } from './membership.ts';
 export { createOwnership } from './ownership-store.ts';
 export { createLogReader, type Disturbance } from './pull/reader.ts';
 export { createLogPurger } from './purger.ts';

@@ -104,6 +104,11 @@ export const ERRORS = {
     'The log was purged since: restore the data folder from a backup; see docs/operations.md.',
     'never',
   ),
+  CHECKPOINT_SLOW: entry(
+    'A checkpoint has been under way for more than 30 s: what it waits for is slow.',
+    'Look at what the message names: stream STATE, ClickHouse, or FACTS. The log is kept meanwhile.',
+    'later',
+  ),
   STATE_FULL: entry(
     'There is no room for another checkpoint on stream STATE, or in its folder.',
     'The log is kept meanwhile. Free disk space, or remove savepoints (`millrace savepoint remove`).',

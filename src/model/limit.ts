@@ -23,17 +23,23 @@ export const STATE_CHUNK_BYTES_MAX = 512 * 1024;
 /** One tick per second of log time while something waits for it (EXACTLY_ONCE §3). */
 export const TICK_INTERVAL_MS = 1000;
 
+/** A checkpoint under way for longer is told: replays and takeovers grow with it. */
+export const CHECKPOINT_SLOW_MS = 30_000;
+
 /** Renewal of the ownership record; claims count in missed ones. */
 export const RENEW_INTERVAL_MS = 1000;
 
-/** Members tell each other that they live; a standby counts in missed ones. */
+/** Members tell each other that they live, and what they do. */
 export const HEARTBEAT_INTERVAL_MS = 200;
 
+/** Their heralds say it again in between. */
+export const HEARTBEAT_REPEAT_MS = 100;
+
 /**
- * A member not heard for this long is taken for dead by its standbys: three missed heartbeats and a
+ * A member not heard for this long is taken for dead by its standbys: four missed repetitions and a
  * margin for a busy machine. A false alarm costs a move, never a result.
  */
-export const MEMBER_SILENT_MS = 600;
+export const MEMBER_SILENT_MS = 450;
 
 /**
  * A worker whose loop stands still for no longer than this lives and goes on: well above the

@@ -76,6 +76,8 @@ export class Checkpointer {
   /** Objects that no record of ours names: of uploads that failed, of owners before us. */
   #orphans: string[] = [];
   #isSwept = false;
+  /** What the commit under way waits for. */
+  readonly #waits = new Set<string>();
 
   constructor(options: CheckpointOptions) {
     this.#options = options;
@@ -90,16 +92,34 @@ export class Checkpointer {
     return { ...mark, kernel, sweep, base, position: kernel.position };
   }
 
+  /** What the commit under way waits for, in words; '' when none is. */
+  get waitsFor(): string {
+    return [...this.#waits].join(', ');
+  }
+
+  async #waiting<Result>(what: string, work: Promise<Result>): Promise<Result> {
+    this.#waits.add(what);
+    try {
+      return await work;
+    } finally {
+      this.#waits.delete(what);
+    }
+  }
+
   /** Settles when the record names the capture; then the kernel may clear its marks. */
   async commit(capture: Capture): Promise<void> {
     const { lease, partition, blocks, facts } = this.#options;
     const before = lease.record;
     const plan = planObject(partition, before, capture.planText);
-    const flushed = Promise.all([blocks.flushed(partition), facts.flushed()]);
+    const flushed = Promise.all([
+      this.#waiting('ClickHouse for its rows', blocks.flushed(partition)),
+      this.#waiting('NATS for its facts', facts.flushed()),
+    ]);
     flushed.catch(() => {}); // it is asked below, once nothing copies any more
     const names: string[] = [];
     try {
-      const rootHash = await this.#store(capture, before, names);
+      const storing = this.#store(capture, before, names);
+      const rootHash = await this.#waiting('the store of its state objects', storing);
       await this.#storePlan(plan, capture.planText);
       await flushed;
       const objects = keptObjects(capture.base, names);

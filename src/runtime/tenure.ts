@@ -19,6 +19,7 @@ import type {
 } from '../model/doors.ts';
 import { isOperatingError, OperatingError } from '../model/error.ts';
 import {
+  CHECKPOINT_SLOW_MS,
   OWNERSHIP_PAUSE_MS,
   PURGE_INTERVAL_MS,
   RENEW_INTERVAL_MS,
@@ -45,6 +46,8 @@ export interface TenureDoors {
   readonly facts: FactSink;
   readonly clock: Clock;
   readonly checkpointIntervalMs: number;
+  /** Default CHECKPOINT_SLOW_MS. */
+  readonly checkpointSlowMs?: number;
   readonly semanticsVersion: number;
   readonly onTrouble: (partition: number, error: OperatingError) => void;
 }
@@ -75,6 +78,8 @@ export class Tenure {
   readonly #handedIn: { readonly identity: LogIdentity; readonly receipt: Receipt }[] = [];
   #published: LogIdentity | null = null;
   #checkpointing: Promise<unknown> = Promise.resolve();
+  /** When the checkpoint under way began; null: none is, or it was told. */
+  #captureAtMs: number | null = null;
 
   constructor(options: TenureOptions) {
     this.#options = options;
@@ -141,6 +146,7 @@ export class Tenure {
     const parts = [
       loop,
       every(RENEW_INTERVAL_MS, () => this.#renew()),
+      every(RENEW_INTERVAL_MS, async () => this.#watchCheckpoint()),
       every(TICK_INTERVAL_MS, () => this.#tick()),
       every(this.#options.checkpointIntervalMs, () => this.#checkpoint()),
       every(PURGE_INTERVAL_MS, () => this.#clean()),
@@ -174,6 +180,7 @@ export class Tenure {
     });
     if (!capture) return;
     let acknowledged = false;
+    this.#captureAtMs = this.#options.clock.monotonicMs();
     try {
       await this.#checkpointer.commit(capture);
       acknowledged = true;
@@ -182,8 +189,27 @@ export class Tenure {
       if (!isOperatingError(error) || error.retry === 'never') throw error;
       onTrouble(partition, error);
     } finally {
+      this.#captureAtMs = null;
       await this.#boundary.run(() => kernel.exportDone(acknowledged));
     }
+  }
+
+  /** Told once of each that lasts. */
+  #watchCheckpoint(): void {
+    const { clock, partition, onTrouble, lease } = this.#options;
+    const limitMs = this.#options.checkpointSlowMs ?? CHECKPOINT_SLOW_MS;
+    if (this.#captureAtMs === null || clock.monotonicMs() - this.#captureAtMs < limitMs) return;
+    this.#captureAtMs = null;
+    onTrouble(
+      partition,
+      new OperatingError(
+        'CHECKPOINT_SLOW',
+        `partition ${partition}: a checkpoint has been under way for more than ` +
+          `${limitMs / 1000} s and waits for ${this.#checkpointer.waitsFor}; the last one stands ` +
+          `at ${lease.record.position}, the log keeps what follows`,
+        { where: { partition, position: lease.record.position } },
+      ),
+    );
   }
 
   #turned(progress: Progress | null): void {

@@ -49,6 +49,9 @@ export const heartbeatSubject = (log: string, member: string): string =>
 export const orderSubject = (log: string, member: string): string =>
   `svc.millrace.order.${log}.${member}`;
 
+/** What a worker says that does not fit and ends. */
+export const refusalSubject = (log: string): string => `svc.millrace.refused.${log}`;
+
 const identityTokens = (identity: Identity): string =>
   `${identity.tenant}.${identity.site}.${identity.device}`;
 

@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { systemClock } from '../../src/base/clock.ts';
 import { type ChaosOutcome, runChaos } from './chaos.ts';
 import { longestSilence } from './check/failover.ts';
+import { type Engine, findEngine } from './container/engine.ts';
 import { FAULT_KINDS, type FaultKind, planFaults } from './plan.ts';
 import { brokenPromises, figuresOf, reportText } from './report.ts';
 import type { Stage } from './stage.ts';
@@ -21,12 +22,15 @@ interface Run {
   readonly seed: number;
   readonly kinds?: readonly FaultKind[];
   readonly during?: (stage: Stage) => Promise<void>;
+  readonly engine?: Extract<Engine, { launch: unknown }>;
 }
 
-async function run(options: Run): Promise<ChaosOutcome> {
+async function run({ engine, ...options }: Run): Promise<ChaosOutcome> {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-chaos-'));
   const outcome = await runChaos({
     ...options,
-    folder: mkdtempSync(join(tmpdir(), 'millrace-chaos-')),
+    ...(engine ? { launch: engine.launch(folder) } : {}),
+    folder,
     eventsPerSecond: RATE,
     workers: 3,
     say: () => {},
@@ -94,5 +98,27 @@ describe('a cluster of real processes under load', function () {
     });
     expect(outcome.deaths).to.deep.equal([]);
     show('longest silence of a partition:', longestSilence(outcome.factTimes, outcome.loadEndMs));
+  });
+});
+
+describe('a cluster in containers under load', function () {
+  this.timeout(600_000);
+  const kinds: FaultKind[] = ['worker-kill', 'worker-pause', 'worker-cut', 'nats-kill'];
+
+  it('loses nothing and counts nothing twice', async function () {
+    const engine = await findEngine();
+    if ('missing' in engine) {
+      const rule = '!'.repeat(76);
+      console.log(`      ${rule}`);
+      console.log(
+        '      NOT RUN IN CONTAINERS: there is no Docker engine here. The same suite ran on',
+      );
+      console.log('      processes, above. Start an engine to have it run on containers too.');
+      console.log(`      (${engine.missing})`);
+      console.log(`      ${rule}`);
+      this.skip();
+    }
+    const outcome = await run({ minutes: 1, seed: 7, kinds, engine });
+    show('in containers:', figuresOf(outcome));
   });
 });

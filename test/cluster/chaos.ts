@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { commit } from '../../bench/measurement.ts';
 import { CLICKHOUSE_USER } from '../../cluster/local/clickhouse-node.ts';
+import type { Launch } from '../../cluster/local/owned-process.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { siblingModule } from '../../src/base/sibling.ts';
 import { fleetMetrics } from '../../src/cli/run/demo.ts';
@@ -37,6 +38,8 @@ export interface ChaosOptions {
   readonly workers: number;
   /** Absent: all kinds. */
   readonly kinds?: readonly FaultKind[];
+  /** Default: processes of this machine. */
+  readonly launch?: Launch;
   readonly keepFolder?: boolean;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal;
@@ -76,7 +79,7 @@ const BEACONS = 400;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosOutcome> {
   if (options.signal) setMaxListeners(0, options.signal); // every fault waits beside the others
-  const stage = new Stage(options.folder, options.workers);
+  const stage = new Stage(options.folder, options.workers, options.launch);
   const closers: (() => Promise<void> | void)[] = [() => stage.stop()];
   try {
     await stage.start();

@@ -8,7 +8,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import type { Launch } from '../../cluster/local/owned-process.ts';
 import { runChaos } from './chaos.ts';
+import { findEngine } from './container/engine.ts';
 import { FAULT_KINDS, type FaultKind } from './plan.ts';
 import { brokenPromises, figuresOf, reportText } from './report.ts';
 
@@ -21,6 +23,7 @@ interface Options {
   readonly folder?: string;
   readonly report?: string;
   readonly failoverMax: string;
+  readonly containers?: boolean;
   readonly json?: boolean;
 }
 
@@ -40,6 +43,7 @@ async function main(options: Options): Promise<number> {
     eventsPerSecond: numberOf('--rate', options.rate, 5_000, 1_000_000),
     workers: numberOf('--workers', options.workers, 2, 16),
     ...(options.kinds === undefined ? {} : { kinds: kindsOf(options.kinds) }),
+    ...(options.containers ? { launch: await containersIn(folder) } : {}),
     keepFolder: options.folder !== undefined,
     say,
     signal: interrupted.signal,
@@ -56,6 +60,14 @@ async function main(options: Options): Promise<number> {
   else process.stdout.write(text);
   for (const claim of broken) say(`NOT AS PROMISED: ${claim}`);
   return broken.length === 0 ? 0 : 1;
+}
+
+async function containersIn(folder: string): Promise<Launch> {
+  const engine = await findEngine();
+  if ('missing' in engine) {
+    throw new Error(`--containers: there is no Docker engine here (${engine.missing}); start one`);
+  }
+  return engine.launch(folder);
 }
 
 function numberOf(option: string, text: string, least: number, most: number): number {
@@ -82,6 +94,7 @@ const command = new Command('chaos')
   .option('--folder <folder>', 'keep everything there (default: a temporary folder, removed)')
   .option('--report <file>', 'write the page for people')
   .option('--failover-max <ms>', 'p99 of failovers that is promised; 0: not judged', '1000')
+  .option('--containers', 'servers and workers in containers; needs a Docker engine')
   .option('--json', 'one JSON line at the end')
   .action(async (options: Options) => {
     process.exitCode = await main(options);

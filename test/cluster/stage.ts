@@ -8,6 +8,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalCluster, NATS_COUNT, PORT_COUNT } from '../../cluster/local/local-cluster.ts';
 import { localNatsServer } from '../../cluster/local/nats-binary.ts';
+import { type Launch, launchHere } from '../../cluster/local/owned-process.ts';
 import { chooseLocalPorts } from '../../cluster/local/port.ts';
 import type { Worker } from '../../cluster/local/worker.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -41,8 +42,11 @@ export class Stage {
   #publisher: TcpProxy[] = [];
   #isStopping = false;
 
-  constructor(folder: string, workers: number) {
+  readonly #launch: Launch;
+
+  constructor(folder: string, workers: number, launch: Launch = launchHere) {
     this.folder = folder;
+    this.#launch = launch;
     this.workerNames = Array.from({ length: workers }, (_, index) => `worker-${index + 1}`);
   }
 
@@ -72,6 +76,7 @@ export class Stage {
       },
       storeFolder: (server) => this.#disks.get(`nats-${server + 1}`)?.folder,
       dataFolder: (worker) => this.#disks.get(worker)?.folder,
+      launch: this.#launch,
       environment: (worker) => ({ MILLRACE_CLOCK_FILE: this.#clockFile(worker) }),
       onDeath: (name, how) => void this.#raise(name, how),
     });

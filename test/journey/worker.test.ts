@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { systemClock } from '../../src/base/clock.ts';
+import { createMembership, createNatsConnection } from '../../src/log/index.ts';
 import { startClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { Instance, millrace } from '../support/instance.ts';
 import { startServer, type TestServer } from '../support/nats-server.ts';
@@ -49,6 +51,22 @@ channels:
 `,
     );
     return file;
+  }
+
+  /** Heartbeats of a worker that computes by other semantics. */
+  async function announceLaterVersion() {
+    const link = await createNatsConnection({ url: nats.url, name: 'stranger' });
+    const roster = createMembership({ link, log: 'refusing', clock: systemClock });
+    roster.announce(() => ({
+      ...{ id: 'z', process: 'z', startedAtMs: 0, version: '99.0.0', semanticsVersion: 99 },
+      ...{ draining: false, owns: [], follows: [], troubles: {} },
+    }));
+    const stop = async () => {
+      await roster.stop();
+      await link.close();
+    };
+    undo.push(stop);
+    return { stop };
   }
 
   function workerOf(name: string, config: string): Instance {
@@ -131,6 +149,17 @@ channels:
     const other = await up('--config', configFile('refusing', '[2m]'), '--name', 'b');
     expect(other.code).to.equal(1);
     expect(other.stderr).to.include('CLUSTER_MISMATCH').and.include('--apply').and.include('2m');
+
+    const stranger = await announceLaterVersion();
+    const older = await up('--config', config, '--name', 'b');
+    await stranger.stop();
+    expect(older.code).to.equal(1);
+    expect(older.stderr).to.include('CLUSTER_MISMATCH').and.include('semantics 99');
+
+    // Whoever runs says and counts what it heard of them.
+    await a.until('they are counted', async () => (a.troubles['CLUSTER_MISMATCH'] ?? 0) >= 2);
+    expect(a.troubles['MEMBER_NAME_TAKEN']).to.be.at.least(1);
+    expect(a.stderr).to.include('a worker that calls itself b was refused');
 
     const alone = join(folder, 'alone.yaml');
     writeFileSync(alone, 'log: { id: refusing, partitions: 4 }\n');

@@ -1,7 +1,7 @@
 /**
  * The door StateStore in memory. In: objects by name. Out: the same bytes, or what a test made of
  * them: `corrupt` flips a bit (load then answers CHECKPOINT_CORRUPT), `fault` fails the next save
- * before or after it is stored.
+ * before or after it is stored, `hold` makes saves wait.
  */
 import { createHash } from 'node:crypto';
 import type { StateStore } from '../../src/model/doors.ts';
@@ -12,9 +12,22 @@ export type StateFault = 'unreachable' | 'replyLost';
 export class MemoryStateStore implements StateStore {
   readonly #objects = new Map<string, { bytes: Uint8Array; hash: string }>();
   readonly #faults: StateFault[] = [];
+  #held: Promise<void> = Promise.resolve();
+  #release = () => {};
 
   fault(fault: StateFault): void {
     this.#faults.push(fault);
+  }
+
+  /** Saves wait from now on until `release`. */
+  hold(): void {
+    this.#held = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+  }
+
+  release(): void {
+    this.#release();
   }
 
   corrupt(name: string): void {
@@ -28,6 +41,7 @@ export class MemoryStateStore implements StateStore {
   }
 
   async save(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#held;
     const fault = this.#faults.shift();
     if (fault === 'unreachable') throw new OperatingError('NATS_UNREACHABLE', 'the test says so');
     const hash = hashOf(bytes);

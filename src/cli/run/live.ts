@@ -107,7 +107,7 @@ function sampler({ millrace }: LiveOptions, query: Query): () => Promise<LiveFig
       partitions: millrace.runtime.status.length,
       ledger,
       refused: Object.values(refused).reduce((sum, count) => sum + count, 0),
-      troubles: millrace.runtime.troubleCounts,
+      troubles: millrace.troubleCounts,
     };
     before = { ms, accepted, folded };
     return figures;

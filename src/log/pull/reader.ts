@@ -17,7 +17,7 @@ import type { LogChunk, LogReader, LogState } from '../../model/doors.ts';
 import { isOperatingError, OperatingError } from '../../model/error.ts';
 import { messageIdentity } from '../../wire/identity.ts';
 import { streamName } from '../../wire/subject.ts';
-import { callApi, getStored, headersOf, parseTimeNs, refusedError } from '../api.ts';
+import { askApi, getStored, headersOf, parseTimeNs, refusedError } from '../api.ts';
 import type { NatsLink } from '../connection.ts';
 import { catchUp, type Source } from './catch-up.ts';
 import { Intake } from './intake.ts';
@@ -98,7 +98,7 @@ export function createLogReader(options: ReaderOptions): LogReader {
 
 async function stateOf(link: NatsLink, stream: string): Promise<LogState> {
   const operation = `STREAM.INFO.${stream}`;
-  const answer = await callApi<StreamInfo>(link, operation);
+  const answer = await askApi<StreamInfo>(link, operation);
   if (!answer.state || !answer.config) throw refusedError(operation, answer.error);
   return {
     firstSequence: BigInt(answer.state.first_seq),

@@ -28,6 +28,8 @@ const SILENT_MS = 3_500;
 /** The server forgets a consumer that nobody asks; a paused reader makes a new one. */
 const INACTIVE_MS = 30_000;
 
+/** A stream without a leader does not answer; the reader begins anew. */
+const CREATE_TIMEOUT_MS = 2_000;
 /** Tidying up does not hold up whoever reads on or stops. */
 const DELETE_TIMEOUT_MS = 500;
 
@@ -120,7 +122,7 @@ class Tail {
       inactive_threshold: INACTIVE_MS * 1_000_000,
     };
     const body = { stream_name: stream, config, action: 'create' };
-    const answer = await callApi<{ name: string }>(link, operation, body);
+    const answer = await callApi<{ name: string }>(link, operation, body, CREATE_TIMEOUT_MS);
     if (answer.error) throw refusedError(operation, answer.error);
   }
 

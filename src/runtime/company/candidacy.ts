@@ -147,13 +147,10 @@ export class Candidacy {
 
   /** Null when somebody was faster; then the record is looked at anew. */
   async #claim(): Promise<Succession | null> {
-    const { ownership, partition } = this.#options;
-    const found = await ownership.load(partition);
     this.#loadedAtMs = Number.NEGATIVE_INFINITY;
-    if (found?.revision !== this.#found?.revision) return null;
     let lease: Lease;
     try {
-      lease = await Lease.take(this.#options, found);
+      lease = await Lease.take(this.#options, this.#found);
     } catch (error) {
       if (isOperatingError(error, 'NOT_OWNER')) return null;
       throw error;

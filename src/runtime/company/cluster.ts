@@ -19,7 +19,10 @@ const REBALANCE_AFTER_MS = 3_000;
 /** A worse standby lets the better one claim first. */
 const RANK_DELAY_MS = 300;
 /** Everybody is looked at many times a second; a longer break was a pause of this process. */
-const SLEEP_MS = MEMBER_SILENT_MS / 2;
+const BREAK_MS = MEMBER_SILENT_MS / 2;
+/** What was said during a short one is read within this; after a longer one nothing is known. */
+const READ_MS = 100;
+const SHORT_BREAK_MS = 1_000;
 const PINS_INTERVAL_MS = 2_000;
 
 export type Role = 'owner' | 'standby' | 'none';
@@ -151,7 +154,9 @@ export class Cluster {
   #silentMs(member: Member): number {
     const { clock, membership } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#lookedAtMs > SLEEP_MS) this.#awakeSinceMs = nowMs;
+    const breakMs = nowMs - this.#lookedAtMs;
+    if (breakMs > SHORT_BREAK_MS) this.#awakeSinceMs = nowMs;
+    else if (breakMs > BREAK_MS) this.#awakeSinceMs = nowMs - MEMBER_SILENT_MS + READ_MS;
     this.#lookedAtMs = nowMs;
     const hearingMs = Math.max(this.#awakeSinceMs, membership.hearingSinceMs);
     return nowMs - Math.max(member.heardAtMs, hearingMs);

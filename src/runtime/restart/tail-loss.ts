@@ -28,8 +28,11 @@ export async function checkLog(
 ): Promise<void> {
   const { position, identity } = record;
   if (!identity) return;
-  const state = await reader.state(partition);
-  if (await isThere(reader, partition, identity, state)) return;
+  const [state, found] = await Promise.all([
+    reader.state(partition),
+    reader.identity(partition, BigInt(identity.sequence)),
+  ]);
+  if (isThere(identity, state, found)) return;
   const { lastSequence: last, firstSequence: first } = state;
   const why =
     last < BigInt(position) ? `the log ends at ${last}` : 'the log now holds another message there';
@@ -53,7 +56,8 @@ export async function nextGeneration(
   for (const start of checkpointsOf(record)) {
     const { identity, position } = start;
     if (BigInt(position) + 1n < state.firstSequence || !identity) continue;
-    if (await isThere(reader, partition, identity, state)) return startingAt(record, start);
+    const found = await reader.identity(partition, BigInt(identity.sequence));
+    if (isThere(identity, state, found)) return startingAt(record, start);
   }
   if (state.firstSequence <= 1n && (await isSameLog(reader, partition, record, state))) {
     return fromBeginning(record);
@@ -98,17 +102,13 @@ export async function isInLog(
 }
 
 /** Purged behind the checkpoint counts as there: what follows is still contiguous. */
-async function isThere(
-  reader: LogReader,
-  partition: number,
+function isThere(
   identity: StoredIdentity,
-  state: LogState,
-): Promise<boolean> {
-  const sequence = BigInt(identity.sequence);
-  if (sequence > state.lastSequence) return false;
-  const found = await reader.identity(partition, sequence);
-  if (!found) return true;
-  return isSame(found, identity);
+  { lastSequence }: LogState,
+  found: LogIdentity | null,
+): boolean {
+  if (BigInt(identity.sequence) > lastSequence) return false;
+  return found === null || isSame(found, identity);
 }
 
 function isSame(found: LogIdentity, { hash, logTimeNs }: StoredIdentity): boolean {
@@ -127,7 +127,8 @@ async function isSameLog(
 ): Promise<boolean> {
   if (BigInt(record.position) <= BigInt(IDENTITIES_MAX) * IDENTITY_SEQUENCES) return true;
   for (const identity of record.identities) {
-    if (await isThere(reader, partition, identity, state)) return true;
+    const found = await reader.identity(partition, BigInt(identity.sequence));
+    if (isThere(identity, state, found)) return true;
   }
   return false;
 }

@@ -51,11 +51,26 @@ export function failoversOf(
       const others = faults.filter((other) => other !== fault);
       const untilMs = Math.min(loadEndMs, undisturbedUntil(fault, others));
       if (untilMs - fault.beganAtMs < WATCH_MS_MIN) return [];
-      return fault.partitions!.map((partition) => ({
+      const spoke = fault.partitions!.filter((partition) =>
+        hasSpokenSince(times.get(partition) ?? [], fault.beganAtMs, others),
+      );
+      return spoke.map((partition) => ({
         ...{ kind: fault.kind, partition, atMs: fault.beganAtMs },
         gapMs: longestGap(times.get(partition) ?? [], fault.beganAtMs, untilMs),
       }));
     });
+}
+
+/** A partition that a fault of NATS made stand still, and that still does, is that fault's. */
+function hasSpokenSince(
+  times: readonly number[],
+  beganAtMs: number,
+  others: readonly FaultRecord[],
+): boolean {
+  const before = times.filter((at) => at <= beganAtMs).at(-1) ?? Number.NEGATIVE_INFINITY;
+  return others.every(
+    ({ kind, overAtMs }) => !disturbsNats(kind) || overAtMs > beganAtMs || overAtMs < before,
+  );
 }
 
 function undisturbedUntil({ beganAtMs }: FaultRecord, others: readonly FaultRecord[]): number {

@@ -9,7 +9,11 @@ import {
 } from '../../../src/log/index.ts';
 import type { MemberStatus } from '../../../src/model/doors.ts';
 import type { OperatingError } from '../../../src/model/error.ts';
-import { HEARTBEAT_INTERVAL_MS, LOOP_STALL_MAX_MS } from '../../../src/model/limit.ts';
+import {
+  HEARTBEAT_INTERVAL_MS,
+  HEARTBEAT_REPEAT_MS,
+  LOOP_STALL_MAX_MS,
+} from '../../../src/model/limit.ts';
 import { startServer, type TestServer } from '../../support/nats-server.ts';
 
 const statusOf = (id: string, process = 'p'): MemberStatus => ({
@@ -95,7 +99,7 @@ describe('membership over a real nats-server', () => {
       return heard;
     };
     expect(await heardOver(5 * HEARTBEAT_INTERVAL_MS)).to.be.at.least(2);
-    const most = LOOP_STALL_MAX_MS / HEARTBEAT_INTERVAL_MS + 1;
+    const most = LOOP_STALL_MAX_MS / HEARTBEAT_REPEAT_MS + 1;
     expect(await heardOver(2 * LOOP_STALL_MAX_MS)).to.be.within(2, most);
     herald.tell(JSON.stringify(statusOf('x')));
     await until('it speaks again', () => heard > most);

@@ -225,6 +225,24 @@ describe('a partition', () => {
     expect(world.temperatures).to.deep.equal([]);
   });
 
+  it('goes on while a checkpoint is slow, says what it waits for, and ends it', async () => {
+    const told: string[] = [];
+    const onTrouble = (_: number, { code, message }: OperatingError) => {
+      told.push(`${code} ${message}`);
+    };
+    const partition = start({ checkpointSlowMs: 50, onTrouble });
+    world.stateStore.hold();
+    await world.send(1, 20);
+    await until('it is told', () => told.length > 0);
+    await world.send(2, 21);
+    await until('turns go on', () => world.temperatures.length === 2);
+    expect(partition.status.checkpoint).to.equal(0n);
+    expect(told[0]).to.match(/^CHECKPOINT_SLOW .*waits for the store of its state objects;/);
+    world.stateStore.release();
+    await until('the checkpoint', () => partition.status.checkpoint >= 3n);
+    expect(told.filter((each) => !each.startsWith('CHECKPOINT_SLOW'))).to.deep.equal([]);
+  });
+
   it('keeps its place when a checkpoint could not be written, and writes the next', async () => {
     const partition = start();
     await world.send(1, 20);

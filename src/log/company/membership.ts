@@ -5,13 +5,13 @@
  */
 import { type KV, Kvm } from '@nats-io/kv';
 import type { Msg, Subscription } from '@nats-io/transport-node';
-import type { Clock } from '../base/clock.ts';
-import type { Member, MemberOrders, MemberStatus, Membership } from '../model/doors.ts';
-import { OperatingError } from '../model/error.ts';
-import { HEARTBEAT_INTERVAL_MS } from '../model/limit.ts';
-import { heartbeatSubject, orderSubject } from '../wire/subject.ts';
-import type { NatsLink } from './connection.ts';
-import { type Herald, linkHerald } from './herald/herald.ts';
+import type { Clock } from '../../base/clock.ts';
+import type { Member, MemberOrders, MemberStatus, Membership } from '../../model/doors.ts';
+import { OperatingError } from '../../model/error.ts';
+import { HEARTBEAT_INTERVAL_MS } from '../../model/limit.ts';
+import { heartbeatSubject, orderSubject } from '../../wire/subject.ts';
+import type { NatsLink } from '../connection.ts';
+import { type Herald, linkHerald } from './herald.ts';
 
 const BUCKET = 'millrace';
 /** A hand-over waits for a checkpoint: a flush of inserts and an upload. */

@@ -5,7 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../base/clock.ts';
-import { HEARTBEAT_INTERVAL_MS, LOOP_STALL_MAX_MS } from '../../model/limit.ts';
+import { HEARTBEAT_REPEAT_MS, LOOP_STALL_MAX_MS } from '../../model/limit.ts';
 import { heartbeatSubject } from '../../wire/subject.ts';
 import { createNatsConnection, type NatsLink } from '../connection.ts';
 import type { HeraldOrder, ToHerald } from './herald.ts';
@@ -52,10 +52,10 @@ async function open(): Promise<NatsLink | null> {
 async function run(): Promise<void> {
   link = await open();
   while (!stopping.signal.aborted) {
-    await systemClock.wait(HEARTBEAT_INTERVAL_MS / 2, stopping.signal).catch(() => {});
+    await systemClock.wait(HEARTBEAT_REPEAT_MS / 2, stopping.signal).catch(() => {});
     const nowMs = systemClock.monotonicMs();
     const isSpokenFor = nowMs - heardAtMs < LOOP_STALL_MAX_MS;
-    if (isSpokenFor && nowMs - saidAtMs >= HEARTBEAT_INTERVAL_MS) say();
+    if (isSpokenFor && nowMs - saidAtMs >= HEARTBEAT_REPEAT_MS) say();
   }
   await link?.close();
   parentPort?.close();
