@@ -6,7 +6,11 @@
  */
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { type ContainerRuntimeClient, GenericContainer, Wait } from 'testcontainers';
+import {
+  type ContainerRuntimeClient,
+  GenericContainer,
+  StartupCheckStrategy,
+} from 'testcontainers';
 import type { Command, Managed } from '../../../cluster/local/owned-process.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 
@@ -22,6 +26,13 @@ type Container = ReturnType<ContainerRuntimeClient['container']['getById']>;
 
 const GONE_POLL_MS = 10;
 const LABEL = { 'millrace.chaos': 'true' };
+
+/** Whether it is up is asked of the process itself. */
+class AtOnce extends StartupCheckStrategy {
+  override async checkStartupState() {
+    return 'SUCCESS' as const;
+  }
+}
 
 /** One life of the process. */
 interface Life {
@@ -92,8 +103,7 @@ export class ContainerProcess implements Managed {
       .withEnvironment({ PATH: '/usr/bin:/bin', HOME: folder, ...environment })
       .withEntrypoint([program])
       .withCommand([...args])
-      .withWaitStrategy(Wait.forOneShotStartup())
-      .withAutoRemove(true)
+      .withWaitStrategy(new AtOnce())
       .withLogConsumer((stream) => {
         createInterface({ input: stream }).on('line', (line) => {
           this.#log.write(`${line}\n`);
@@ -103,10 +113,16 @@ export class ContainerProcess implements Managed {
       .start();
     const container = client.container.getById(started.getId());
     life.container = container;
-    void container.wait().then(
-      ({ StatusCode }: { StatusCode: number }) => this.#end(life, `exit code ${StatusCode}`),
-      (error: Error) => this.#end(life, error.message),
-    );
+    void container
+      .wait()
+      .then(
+        ({ StatusCode }: { StatusCode: number }) => `exit code ${StatusCode}`,
+        (error: Error) => error.message,
+      )
+      .then(async (how) => {
+        await container.remove({ force: true }).catch(() => {}); // the engine went away
+        this.#end(life, how);
+      });
   }
 
   #end(life: Life, how: string): void {

@@ -1,8 +1,8 @@
 /**
  * The Docker engine of this machine, if there is one, and the image that runs a cluster's
  * processes. In: nothing. Out: a way to launch commands in containers, or why there is none. The
- * image is made from the local nats-server alone, so that no registry is needed; what else a worker
- * needs (Node, its libraries, the project) is mounted from this machine, read-only.
+ * image is made from the local nats-server alone, so that no registry is needed; what else they
+ * need (libraries, Node, the project) is mounted from this machine, read-only.
  */
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,6 +27,8 @@ export type Engine = { readonly launch: (folder: string) => Launch } | { readonl
 export async function findEngine(): Promise<Engine> {
   // Its helper container would have to come from a registry; every container of ours is ended here.
   process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
+  // Containers share this machine's network: an engine without a bridge will do.
+  process.env['TESTCONTAINERS_HOST_OVERRIDE'] = '127.0.0.1';
   let client: ContainerRuntimeClient;
   try {
     client = await getContainerRuntimeClient();
@@ -42,7 +44,7 @@ export async function findEngine(): Promise<Engine> {
       return new ContainerProcess({
         ...command,
         ...{ client, image: IMAGE, program: isServer ? SERVER : command.program },
-        readOnlyFolders: isServer ? [] : [...new Set(shared)],
+        readOnlyFolders: [...new Set(shared)],
         folder,
       });
     },
