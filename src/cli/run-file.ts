@@ -16,6 +16,8 @@ export interface RunState {
   readonly pidStart: string;
   readonly startedAt: string;
   readonly configFile: string | null;
+  /** Of the worker, or the data folder's own id. */
+  readonly name: string;
   readonly log: string;
   readonly partitions: number;
   /** Where checkpoints lie: stream STATE, or `stateFolder` of the data folder. */

@@ -49,6 +49,10 @@ export const heartbeatSubject = (log: string, member: string): string =>
 export const orderSubject = (log: string, member: string): string =>
   `svc.millrace.order.${log}.${member}`;
 
+/** Requests to one instance: what its partitions are doing. */
+export const phaseSubject = (log: string, name: string): string =>
+  `svc.millrace.phase.${log}.${name}`;
+
 /** What a worker says that does not fit and ends. */
 export const refusalSubject = (log: string): string => `svc.millrace.refused.${log}`;
 

@@ -16,6 +16,8 @@ import type { Stage } from './stage.ts';
 
 const RATE = 21_000;
 const SCALING_WAIT_MS = 10_000;
+/** Longer than the 15 s after which output pauses. */
+const MAJORITY_LOST_MS = 20_000;
 
 interface Run {
   readonly minutes: number;
@@ -82,6 +84,23 @@ describe('a cluster of real processes under load', function () {
     const outcome = await run({ minutes: 0.7, seed: 5, kinds: ['nats-kill'] });
     expect(outcome.faults.some(({ partitions }) => partitions !== null)).to.equal(true);
     show('NATS servers killed:', figuresOf(outcome));
+  });
+
+  it('waits without a majority of NATS, says so, and loses nothing', async () => {
+    const outcome = await run({
+      ...{ minutes: 0, seed: 8 },
+      async during({ cluster }) {
+        const lost = cluster.nats.slice(1);
+        await Promise.all(lost.map((node) => node.process.kill()));
+        await systemClock.wait(MAJORITY_LOST_MS);
+        for (const node of lost) node.start();
+        await Promise.all(lost.map((node) => node.untilHealthy()));
+      },
+    });
+    expect(outcome.deaths).to.deep.equal([]);
+    const codes = new Set(outcome.troubles.map(([, code]) => code));
+    expect([...codes]).to.include.members(['OWNERSHIP_UNREACHABLE']);
+    show('longest silence of a partition:', longestSilence(outcome.factTimes, outcome.loadEndMs));
   });
 
   it('takes workers in and lets them go, and every partition stays whole', async () => {

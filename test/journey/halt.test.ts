@@ -164,6 +164,9 @@ channels: { climate: { eventId: { path: id }, metrics: { temperature: {} } } }
     await instance.start();
     await counted('LOG_PURGED');
     expect(instance.stderr).to.include('LOG_PURGED').and.include(`begins at ${last}`);
+    const status = await instance.command('status');
+    expect(status.code).to.equal(4);
+    expect(status.stdout).to.include('halted').and.include('LOG_PURGED');
     await instance.stop();
     expect((await record()).record.position).to.equal(before.record.position);
   });

@@ -13,6 +13,7 @@ import { EXIT } from '../exit.ts';
 import { examples, forInstance, type InstanceOptions } from '../option.ts';
 import { printJson, printLine } from '../report.ts';
 import { openSession, type Session } from '../session.ts';
+import { askPhases, type PhaseState } from './phase.ts';
 
 const JOB = 'core';
 
@@ -31,6 +32,9 @@ export interface PartitionState {
   readonly behind: bigint;
   readonly logBytes: number;
   readonly logBytesMax: number;
+  /** What this instance does with it; null: its process did not answer. */
+  readonly phase: PhaseState['phase'] | null;
+  readonly error: PhaseState['error'];
 }
 
 export function statusCommand(): Command {
@@ -40,7 +44,7 @@ export function statusCommand(): Command {
       'after',
       `${examples('millrace status', 'millrace status --json')}
 
-Exit code 4: a partition has no owner, or the ledger does not balance.`,
+Exit code 4: a partition has no owner or is halted, or the ledger does not balance.`,
     );
   return forInstance(command).action(status);
 }
@@ -49,10 +53,14 @@ async function status(options: InstanceOptions): Promise<void> {
   const session = await openSession(options);
   try {
     const { partitions: count } = session.state;
-    const each = Array.from({ length: count }, (_, partition) => stateOf(session, partition));
+    const phases = await askPhases(session.link.nc, session.state);
+    const each = Array.from({ length: count }, (_, partition) =>
+      stateOf(session, partition, phases[partition]),
+    );
     const partitions = await Promise.all(each);
     const ledger = await session.query.ledgerSummary();
-    const isWell = partitions.every(({ isOwned }) => isOwned) && ledger.balanced;
+    const goesOn = ({ isOwned, phase }: PartitionState) => isOwned && phase !== 'halted';
+    const isWell = partitions.every(goesOn) && ledger.balanced;
     if (options.json) printJson(statusJson(session, partitions, ledger));
     else show(session, partitions, ledger);
     if (!isWell) process.exitCode = EXIT.checkFailed;
@@ -61,12 +69,16 @@ async function status(options: InstanceOptions): Promise<void> {
   }
 }
 
-async function stateOf(session: Session, partition: number): Promise<PartitionState> {
+async function stateOf(
+  session: Session,
+  partition: number,
+  phase?: PhaseState,
+): Promise<PartitionState> {
   const { link, query, state } = session;
   const reader = createLogReader({ link, logId: state.log });
   const [log, owned, visible] = await Promise.all([
     reader.state(partition),
-    createOwnership({ link, job: JOB }).load(partition),
+    createOwnership({ link, job: JOB, log: state.log }).load(partition),
     query.visible(partition),
   ]);
   const behind = log.lastSequence - visible;
@@ -82,6 +94,8 @@ async function stateOf(session: Session, partition: number): Promise<PartitionSt
     behind: behind > 0n ? behind : 0n,
     logBytes: log.bytes,
     logBytesMax: log.bytesMax,
+    phase: phase?.phase ?? null,
+    error: phase?.error ?? null,
   };
 }
 
@@ -109,7 +123,7 @@ function show(
   for (const each of partitions) {
     table.push([
       each.partition,
-      each.isOwned ? `epoch ${each.epoch}` : pc.red('no owner'),
+      ownerCell(each),
       `${each.firstSequence} … ${each.lastSequence}`,
       `${each.checkpoint}`,
       `${each.visible}`,
@@ -119,7 +133,15 @@ function show(
     ]);
   }
   printLine(table.toString());
+  for (const { partition, error } of partitions) {
+    if (error) printLine(pc.red(`partition ${partition}: ${error.code}: ${error.message}`));
+  }
   const behind = partitions.reduce((sum, each) => sum + each.behind, 0n);
   const balance = ledger.balanced ? pc.green('balances') : pc.red('DOES NOT BALANCE');
   printLine(`${behind} log messages behind · ${ledger.recordsIn} records · the ledger ${balance}`);
+}
+
+function ownerCell({ isOwned, epoch, phase }: PartitionState): string {
+  if (phase === 'halted') return pc.red('halted');
+  return isOwned ? `epoch ${epoch}` : pc.red('no owner');
 }

@@ -27,6 +27,7 @@ import { version } from '../version.ts';
 import { DEMO_TRUCKS, runDemo } from './demo.ts';
 import { type EngineSet, startEngines } from './engine-set.ts';
 import { type Screen, showLive } from './live.ts';
+import { servePhases } from './phase.ts';
 import { loadSettings, type Settings } from './settings.ts';
 import { createTroubleTeller } from './trouble.ts';
 
@@ -213,6 +214,7 @@ async function run(context: RunOptions): Promise<void> {
   }
   const state = runState(context, settings.files[0] ?? null);
   saveRunState(folder, state);
+  servePhases(millrace.link.nc, state, millrace.runtime);
   if (options.json) printJson({ up: true, folder, pid: process.pid, ...publicState(state) });
   const background = new AbortController();
   const work = options.demo
@@ -282,13 +284,15 @@ function killAll(pids: readonly (() => number | null)[]): void {
   }
 }
 
-function runState({ settings, engines }: RunOptions, configFile: string | null): RunState {
+function runState(context: RunOptions, configFile: string | null): RunState {
+  const { settings, engines } = context;
   const { nats, clickhouse } = engines;
   return {
     pid: process.pid,
     pidStart: startOf(process.pid),
     startedAt: new Date(systemClock.nowMs()).toISOString(),
     configFile,
+    name: workerName(context),
     log: settings.config.log.id,
     partitions: settings.config.log.partitions,
     stateStore: settings.config.checkpoint.store,

@@ -33,7 +33,7 @@ export interface LaneCount {
   /** Entries handed to the log at least once. */
   readonly sent: number;
   readonly repeated: number;
-  /** Records in batches whose first reply did not come: the log may hold them more than once. */
+  /** Records sent again, each time: a reply did not come, and the log may hold them as often. */
   readonly retried: number;
   readonly lastSequence: string;
 }
@@ -121,7 +121,7 @@ export class Lane {
     for (let attempt = 1; !cut.aborted; attempt += 1) {
       try {
         this.#lastSequence = await appender.append({ kind: 'batch', partition, body });
-        if (attempt > 1) this.#retried += records;
+        this.#retried += records * (attempt - 1);
         this.#acknowledged = this.#sent;
         this.#noteStall();
         return true;
