@@ -154,7 +154,10 @@ export interface MemberOrders {
   drain(on: boolean): boolean;
 }
 
-/** Who is there. Nothing depends on its being right: only the ownership record decides. */
+/**
+ * Who is there. Who owns what does not depend on its being right: only the ownership record
+ * decides. What a member says it has `published` is believed.
+ */
 export interface Membership {
   /** Sends `status()` until stopped; others hear it in their `members`. */
   announce(status: () => MemberStatus): void;

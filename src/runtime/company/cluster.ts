@@ -1,7 +1,8 @@
 /**
  * What this worker knows of the others, and what follows from it for one partition: own it, follow
  * it, or leave it alone; and whether its owner has fallen silent. In: heartbeats. Out: roles. None
- * of it is trusted with a result: whoever is wrong here loses the compare-and-set of the claim.
+ * of it is trusted with a row: whoever is wrong here loses the compare-and-set of the claim. One
+ * thing is believed, and only for a message that the log still holds: that facts are published.
  *
  *   heard within MEMBER_SILENT_MS      alive: nobody claims what it owns
  *   heard within MEMBER_GONE_MS        silent: its standby claims; places stay as they are
