@@ -125,7 +125,12 @@ export class Tenure {
   async #run(stop: AbortSignal): Promise<void> {
     const { clock, lease, kernel, takeover } = this.#options;
     const ended = new AbortController();
-    const signal = AbortSignal.any([stop, ended.signal, this.#handOver.signal]);
+    const { signal } = ended;
+    const end = () => ended.abort();
+    for (const each of [stop, this.#handOver.signal]) {
+      each.addEventListener('abort', end, { once: true });
+      if (each.aborted) end();
+    }
     const every = async (intervalMs: number, act: () => Promise<unknown>) => {
       while (!signal.aborted) {
         await clock.wait(intervalMs, signal).catch(() => {});
@@ -155,7 +160,8 @@ export class Tenure {
       () => null,
       (error: unknown) => ({ error }),
     );
-    ended.abort();
+    end();
+    stop.removeEventListener('abort', end);
     await Promise.allSettled([...parts, this.#checkpointing]);
     if (failure) throw failure.error;
     // Whoever asked for a hand-over holds the outputs since the last checkpoint itself.

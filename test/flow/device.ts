@@ -74,7 +74,7 @@ export interface DeviceState {
 
 export type Receipt = 'new' | 'duplicate' | 'unknown';
 
-const BOOTS_MAX = 4;
+export const BOOTS_MAX = 4;
 const SPANS_MAX = 16;
 /** Bits of the mutant's window below the newest sequence. */
 const BITMAP_BITS = 4;
