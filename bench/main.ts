@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { anomalyCommand } from './anomaly/command.ts';
+import { drainCommand } from './drain/command.ts';
 import { runJourney } from './journey.ts';
 import { kernelCommand } from './kernel/command.ts';
 import { microCommand } from './micro/command.ts';
@@ -46,6 +47,7 @@ program
     process.exit(0);
   });
 
+program.addCommand(drainCommand());
 program.addCommand(kernelCommand());
 program.addCommand(parseCommand());
 program.addCommand(microCommand());

@@ -33,6 +33,8 @@ export interface CorpusOptions {
   readonly format: Format;
   readonly devices: number;
   readonly plan: string;
+  /** UTC; default: half a minute before 2026. */
+  readonly startMs?: number;
 }
 
 /** xorshift32: the same corpus in every run. */
@@ -68,12 +70,16 @@ export class Corpus {
   #sequence = 0n;
   #step = 0;
   #place = 0;
-  #tickMs = START_MS;
-  #nowMs = START_MS;
+  readonly #startMs: number;
+  #tickMs: number;
+  #nowMs: number;
   #messages: LogMessage[] = [];
 
   constructor(options: CorpusOptions) {
     this.#options = options;
+    this.#startMs = options.startMs ?? START_MS;
+    this.#tickMs = this.#startMs;
+    this.#nowMs = this.#startMs;
     this.#order = Uint32Array.from({ length: options.devices }, (_, index) => index);
     this.#counters = new Uint32Array(options.devices);
     this.#names = Array.from({ length: options.devices }, (_, index) => namesOf(index));
@@ -121,7 +127,7 @@ export class Corpus {
     if (this.#place === 0) this.#shuffle();
     const device = this.#order[this.#place]!;
     const within = Math.floor((this.#place * shape.cadenceMs) / devices);
-    this.#nowMs = START_MS + this.#step * shape.cadenceMs + within;
+    this.#nowMs = this.#startMs + this.#step * shape.cadenceMs + within;
     this.#place += 1;
     if (this.#place === devices) {
       this.#place = 0;

@@ -25,7 +25,13 @@ const GENERATION = 1;
 const EMPTY_PLAN = {
   ...{ version: 1, log: 'bench', partitions: 1, channels: [], devicesAllowed: null },
   ...{ devicesMax: 0, idsPerDevice: 1, dedupHorizonMs: 0, deadLettersPerDeviceMinute: 100 },
-  ...{ deadLetterRetentionMs: 0, shadowIntervalMs: 0, contentsPerDevice: 1, textsMax: 1 },
+  ...{
+    deadLetterRetentionMs: 0,
+    shadowIntervalMs: 0,
+    publishShadows: true,
+    contentsPerDevice: 1,
+    textsMax: 1,
+  },
   ...{ quality: false, qualityRetentionMs: 0, alertRetentionMs: 0 },
 } as Plan;
 

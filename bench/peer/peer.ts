@@ -18,7 +18,8 @@ import { MapFold } from './map-fold.ts';
 const NANOSECONDS = 1_000_000n;
 const fromText = new TextDecoder();
 
-type Apply = (record: PeerRecord, logTimeMs: number) => void;
+/** Decodes a record's payload and folds it. */
+export type Apply = (record: PeerRecord, logTimeMs: number) => void;
 
 export const PEERS = ['naive', 'protobufjs', 'naive-rows', 'protobufjs-rows'] as const;
 
@@ -75,7 +76,7 @@ function asJsonLines(rows: readonly object[]): Uint8Array {
   return Buffer.from(rows.map((row) => JSON.stringify(row)).join('\n'));
 }
 
-function jsonApplier(fold: MapFold, names: readonly string[]): Apply {
+export function jsonApplier(fold: MapFold, names: readonly string[]): Apply {
   return (record, logTimeMs) => {
     let body: Record<string, unknown>;
     try {
@@ -106,7 +107,7 @@ interface Telemetry {
 const numberOf = (value: { toNumber(): number } | number): number =>
   typeof value === 'number' ? value : value.toNumber();
 
-function protobufApplier(fold: MapFold): Apply {
+export function protobufApplier(fold: MapFold): Apply {
   const text = readFileSync(join(projectFolder(), 'proto', 'telemetry.proto'), 'utf8');
   const type = protobuf.parse(text, { keepCase: true }).root.lookupType('millrace.Telemetry');
   return (record, logTimeMs) => {

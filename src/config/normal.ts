@@ -42,7 +42,7 @@ export function normalize(
       perDeviceMinute: raw.deadLetters.perDeviceMinute,
       retentionMs: ms(raw.deadLetters.retention),
     },
-    shadows: { intervalMs: ms(raw.shadows.interval) },
+    shadows: { intervalMs: ms(raw.shadows.interval), publish: raw.shadows.publish },
     facts: { ...raw.facts },
     metrics: Object.entries(raw.metrics).map(
       ([name, { values, maxRate, stuck, ...metric }]): MetricConfig => ({

@@ -22,16 +22,25 @@ import type { Identity } from '../model/record.ts';
 import type { KernelMemory } from './binary.ts';
 import { outputTables } from './image/table-image.ts';
 
-/** Names that outputs refer to by number. */
+/** Names that outputs refer to by number, and which outputs the plan wants. */
 export interface Names {
-  readonly tables: readonly string[];
+  /** Null: its rows are not stored. */
+  readonly tables: readonly (string | null)[];
   readonly channels: ReadonlyMap<number, PlanChannel>;
+  readonly publishShadows: boolean;
 }
 
 export function namesOf(plan: Plan): Names {
+  const { tables, indexes } = outputTables(plan);
+  const names: (string | null)[] = tables.map((table) => table.name);
+  // A plan of an earlier version does not say it.
+  for (const channel of plan.channels) {
+    if (channel.storeSamples === false) names[indexes.ofChannel(channel)] = null;
+  }
   return {
-    tables: outputTables(plan).tables.map((table) => table.name),
+    tables: names,
     channels: new Map(plan.channels.map((channel) => [channel.id, channel])),
+    publishShadows: plan.publishShadows !== false,
   };
 }
 
@@ -56,20 +65,23 @@ export class OutputReader {
   blocks(): Block[] {
     const count = this.#u32(C.STATE_BASE + C.CONTROL_BLOCK_COUNT_AT);
     const first = this.#u32(C.STATE_BASE + C.CONTROL_BLOCKS_AT);
-    return Array.from({ length: count }, (_, index) => {
+    const blocks: Block[] = [];
+    for (let index = 0; index < count; index += 1) {
       const at = first + index * C.BLOCK_BYTES;
       const table = this.#options.names.tables[this.#u32(at)];
       assert(table !== undefined, 'a block is of a table of the plan');
       const rows = this.#u32(at + 4);
-      return { table, rows, bytes: this.#copy(this.#u32(at + 8), this.#u32(at + 12)) };
-    });
+      if (table === null) continue;
+      blocks.push({ table, rows, bytes: this.#copy(this.#u32(at + 8), this.#u32(at + 12)) });
+    }
+    return blocks;
   }
 
   facts(): Fact[] {
     const facts: Fact[] = [];
     let row = this.#u32(C.STATE_BASE + C.CONTROL_FACT_AT);
     for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_FACT_AT)) {
-      facts.push(this.#fact(row));
+      if (this.#isWanted(row)) facts.push(this.#fact(row));
     }
     return facts;
   }
@@ -79,6 +91,15 @@ export class OutputReader {
     let row = this.#u32(C.STATE_BASE + C.CONTROL_LETTER_AT);
     for (; row !== 0; row = this.#u32(row + C.ROW_NEXT_AT)) letters.push(this.#letter(row));
     return letters;
+  }
+
+  #isWanted(row: number): boolean {
+    const kind = this.#u32(row + C.ROW_KIND_AT);
+    if (kind === C.ROW_ALERT) return true;
+    if (kind !== C.ROW_WINDOW) return this.#options.names.publishShadows;
+    const channel = this.#channel(this.#u32(row + C.WINDOW_ROW_CHANNEL_AT));
+    // A plan of an earlier version does not say it.
+    return channel.windows[this.#u32(row + C.WINDOW_ROW_WINDOW_AT)]!.facts !== false;
   }
 
   #fact(row: number): Fact {

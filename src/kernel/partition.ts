@@ -354,5 +354,6 @@ function planBefore(log: string): Plan {
     deadLettersPerDeviceMinute: 100,
     deadLetterRetentionMs: 0,
     shadowIntervalMs: 0,
+    publishShadows: true,
   };
 }

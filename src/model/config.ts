@@ -84,6 +84,7 @@ export interface ChannelConfig {
   readonly schema: SchemaConfig | null;
   /** Empty: the payload is one sample. */
   readonly samplesPath: readonly string[];
+  readonly storeSamples: boolean;
   /** Empty path: event time is the received time, or what the format itself says. */
   readonly time: {
     readonly path: readonly string[];
@@ -174,7 +175,7 @@ export interface Config {
   readonly quality: { readonly enabled: boolean; readonly retentionMs: number };
   readonly alerts: { readonly retentionMs: number };
   readonly deadLetters: { readonly perDeviceMinute: number; readonly retentionMs: number };
-  readonly shadows: { readonly intervalMs: number };
+  readonly shadows: { readonly intervalMs: number; readonly publish: boolean };
   readonly facts: { readonly format: 'json' | 'protobuf' };
   readonly metrics: readonly MetricConfig[];
   readonly channels: readonly ChannelConfig[];

@@ -75,6 +75,8 @@ export interface PlanWindow {
   readonly everyCount: number;
   /** With a quantile sketch. */
   readonly sketch: boolean;
+  /** Whether its closing is published on `agg.<name>.…`; its rows are written in any case. */
+  readonly facts: boolean;
   /** How long its rows are kept; 0 = for ever. */
   readonly retentionMs: number;
 }
@@ -121,6 +123,8 @@ export interface PlanChannel {
   readonly schema: PlanSchema | null;
   /** json, avro, protobuf-message: array of samples; empty: the payload is one sample. */
   readonly samplesPath: readonly string[];
+  /** Whether samples become rows; windows, alerts and latest values come of them in any case. */
+  readonly storeSamples: boolean;
   /** Whether timePath begins at the sample or at the payload's root. */
   readonly timeOf: 'sample' | 'record';
   /** Path of the time stamp; empty path = event time is the received time. */
@@ -179,6 +183,7 @@ export interface Plan {
   readonly deadLetterRetentionMs: number;
   /** A device's shadow is published at most once per this much log time. */
   readonly shadowIntervalMs: number;
+  readonly publishShadows: boolean;
 }
 
 /** What a plan says that was written before it could say more: the plan of a log stays readable. */
@@ -196,6 +201,7 @@ export const WINDOW_DEFAULTS = {
   count: 0,
   everyCount: 0,
   sketch: false,
+  facts: true,
 } as const satisfies Partial<PlanWindow>;
 
 export const CHANNEL_DEFAULTS = {
@@ -203,6 +209,7 @@ export const CHANNEL_DEFAULTS = {
   schemaIds: [] as readonly number[],
   schema: null,
   samplesPath: [] as readonly string[],
+  storeSamples: true,
   timeOf: 'sample',
   suspectPolicy: 'reject',
   contentDedup: false,
@@ -218,4 +225,5 @@ export const PLAN_DEFAULTS = {
   quality: false,
   qualityRetentionMs: 0,
   alertRetentionMs: 0,
+  publishShadows: true,
 } as const satisfies Partial<Plan>;

@@ -42,6 +42,7 @@ export function compilePlan(
     deadLettersPerDeviceMinute: config.deadLetters.perDeviceMinute,
     deadLetterRetentionMs: config.deadLetters.retentionMs,
     shadowIntervalMs: config.shadows.intervalMs,
+    publishShadows: config.shadows.publish,
   };
   checkLog(compilation, plan, previous);
   if (compilation.problems.length > 0) throw configInvalid(compilation.problems.map(locate));

@@ -80,7 +80,8 @@ function valueText(name: string, value: unknown): string {
   }
   if (name === 'windows') {
     const texts = (value as PlanChannel['windows']).map(
-      (window) => `${window.name} for ${valueText('retentionMs', window.retentionMs)}`,
+      ({ name: of, retentionMs, facts }) =>
+        `${of} for ${valueText('retentionMs', retentionMs)}${facts ? '' : ' without facts'}`,
     );
     return `[${texts.join(', ')}]`;
   }

@@ -57,6 +57,7 @@ const WINDOW = object({
   count: milliseconds,
   everyCount: milliseconds,
   sketch: Type.Boolean(),
+  facts: Type.Boolean(),
   retentionMs: milliseconds,
 });
 const RULE = object({
@@ -88,6 +89,7 @@ const CHANNEL = object({
   schemaIds: Type.Array(Type.Integer({ minimum: 0, maximum: 4_294_967_295 })),
   schema: Type.Unsafe<PlanChannel['schema']>({ type: ['object', 'null'] }),
   samplesPath: path,
+  storeSamples: Type.Boolean(),
   timeOf: oneOf('sample', 'record'),
   timePath: path,
   timeFormat: oneOf('iso8601', 's', 'ms', 'us', 'ns'),
@@ -128,6 +130,7 @@ const PLAN = object({
   deadLettersPerDeviceMinute: milliseconds,
   deadLetterRetentionMs: milliseconds,
   shadowIntervalMs: milliseconds,
+  publishShadows: Type.Boolean(),
 });
 const validate = new Ajv({ strict: false }).compile<Plan>(PLAN);
 

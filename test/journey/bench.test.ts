@@ -85,6 +85,28 @@ describe('the kernel bench with peers that serialise', function () {
   });
 });
 
+describe('the drain bench', function () {
+  this.timeout(240_000);
+
+  it('stores what the peer stores, with samples or without', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const cases = ['batch-point', 'batch-truck-agg', 'single-truck'];
+    const lines = await run('drain', '--case', cases.join());
+    for (const line of lines) expect(line).to.include.keys(...KEYS, 'ownCpuMicrosPerEvent');
+    for (const name of cases) {
+      const of = (subject: string) =>
+        lines.find((line) => line['case'] === name && line['subject'] === subject)!;
+      expect(of('millrace')['windows'], name).to.be.a('number').and.be.above(0);
+      for (const key of ['resultHash', 'windows', 'samples']) {
+        expect(of('millrace')[key], `${key} of ${name}`).to.equal(of('naive')[key]);
+      }
+      expect(of('bare')['eventsPerSecond'], name).to.be.above(0);
+      if (name.endsWith('-agg')) expect(of('millrace')['samples']).to.equal(0);
+      else expect(of('millrace')['samples']).to.be.a('number').and.be.above(0);
+    }
+  });
+});
+
 describe('the parse bench', function () {
   this.timeout(240_000);
 

@@ -42,6 +42,7 @@ export function toChannel(name: string, raw: RawChannel, schema: SchemaText | nu
     schemaIds: [...raw.schema.ids],
     schema: schema === null ? null : { ...schema, message: raw.schema.message ?? null },
     samplesPath: paths ? toPath(raw.samples.path) : [],
+    storeSamples: raw.samples.store,
     time: { path: timePath, format: raw.time.format, of: raw.time.of, required: raw.time.required },
     eventIdPath: paths ? toPath(raw.eventId.path) : [],
     contentDedup: raw.dedup.content ?? (paths ? timePath.length > 0 : format !== 'protobuf'),

@@ -17,7 +17,7 @@ const LONG_WINDOW_MS = 3_600_000;
 const SESSION_MAX_MS = 86_400_000;
 
 type Kind = WindowConfig['kind'];
-type Size = Omit<WindowConfig, 'name' | 'retentionMs'>;
+type Size = Omit<WindowConfig, 'name' | 'facts' | 'retentionMs'>;
 /** Without a path: it is the window's own. */
 type Fault = { readonly member?: keyof RawWindow } & Omit<ConfigProblem, 'path'>;
 
@@ -30,9 +30,9 @@ export interface Windows {
 const KINDS: readonly Kind[] = ['tumbling', 'hopping', 'session', 'count'];
 /** Which members belong to the one that says the kind. */
 const MEMBERS: Record<'length' | 'session' | 'count', readonly (keyof RawWindow)[]> = {
-  length: ['name', 'length', 'every', 'sketch'],
-  session: ['name', 'session', 'max', 'sketch'],
-  count: ['name', 'count', 'every', 'sketch'],
+  length: ['name', 'length', 'every', 'sketch', 'facts'],
+  session: ['name', 'session', 'max', 'sketch', 'facts'],
+  count: ['name', 'count', 'every', 'sketch', 'facts'],
 };
 
 export function readWindows(raw: RawChannel): Windows {
@@ -57,7 +57,10 @@ export function readWindows(raw: RawChannel): Windows {
       problems.push({ index, member: 'name', what, given: name });
     } else if (name === 'readings') {
       problems.push({ index, member: 'name', what: 'is how `retention` calls the samples' });
-    } else windows.push({ ...size, name, retentionMs: retentionOf(raw, name, size) });
+    } else {
+      const { facts = true } = window;
+      windows.push({ ...size, name, facts, retentionMs: retentionOf(raw, name, size) });
+    }
   });
   return { windows: windows.sort(inOrder), problems };
 }

@@ -103,10 +103,14 @@ export const CHANNEL_SCHEMA = section('A channel.', {
     ['none', 'confluent'],
     'none',
   ),
-  samples: section('Several samples in one payload.', {
+  samples: section('What a sample is, and whether each becomes a row.', {
     path: jsonPath('JSON, Avro, Protobuf by schema: an array whose elements are the samples.', {
       byDefault: 'none: a payload is one sample',
     }),
+    store: flag(
+      'Samples become rows of `v_<channel>`; false: only windows, alerts and the latest values.',
+      true,
+    ),
   }),
   time: TIME_SCHEMA,
   eventId: section('The id that makes a record recognisable when it is sent again.', {

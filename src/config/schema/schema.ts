@@ -240,6 +240,7 @@ export const CONFIG_SCHEMA = section('Configuration of Millrace (millrace.yaml).
       range: ['0s', '1d'],
       zero: 'at every flush point (each second)',
     }),
+    publish: flag('They go to `shadow.…` and into the bucket `shadow`.', true),
   }),
   facts: section('What is published on NATS subjects.', {
     format: choice('How bodies are written.', ['json', 'protobuf'], 'json'),

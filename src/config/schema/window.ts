@@ -23,6 +23,7 @@ export interface RawWindow {
   readonly max?: string;
   readonly count?: number;
   readonly sketch?: boolean;
+  readonly facts?: boolean;
 }
 
 const DURATION = {
@@ -70,6 +71,11 @@ const WINDOW_SCHEMA = textOrSection<RawWindow, Record<keyof RawWindow, Type.TSch
       type: 'boolean',
       description: 'With a sketch for p50, p95 and p99.',
       byDefault: 'true for tumbling and hopping windows from 1h up',
+    }),
+    facts: Type.Unsafe<boolean>({
+      type: 'boolean',
+      description: 'Its closing is published on `agg.<name>.…`; rows are written in any case.',
+      byDefault: 'true',
     }),
   },
   'a length such as 1m, { length, every }, { session, max } or { count, every }',

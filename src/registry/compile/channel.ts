@@ -38,6 +38,7 @@ function compileChannel(
     schemaIds: channel.schemaIds,
     schema: compileSchema(compilation, channel),
     samplesPath: channel.samplesPath,
+    storeSamples: channel.storeSamples,
     timeOf: channel.time.of,
     timePath: channel.time.path,
     timeFormat: channel.time.format,

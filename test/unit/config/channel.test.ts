@@ -68,6 +68,14 @@ describe('Windows of a channel', () => {
     assert.deepStrictEqual(sketches('windows: [{ session: 1h }, { count: 9 }]'), [false, false]);
   });
 
+  it('are published when they close, unless a person says that nobody listens', () => {
+    const { windows } = channelOf('windows: [1m, { length: 1h, facts: false }, { count: 9 }]');
+    assert.deepStrictEqual(
+      windows.map((window) => window.facts),
+      [true, false, true],
+    );
+  });
+
   it('have defaults: a session is at most a day, count windows do not overlap', () => {
     const { windows } = channelOf('windows: [{ session: 1m }, { session: 2d }, { count: 9 }]');
     assert.deepStrictEqual(
@@ -105,9 +113,9 @@ retention: { session_5m: 30d, shift: forever, 1m: 60d }`);
       'have no members of another kind',
       channelYaml('windows: [{ session: 1m, every: 1s }, { length: 1m, max: 1h }]'),
       '6:37: channels.truck.windows.0.every: does not go together with session; ' +
-        'allowed: name, session, max, sketch',
+        'allowed: name, session, max, sketch, facts',
       '6:62: channels.truck.windows.1.max: does not go together with length; ' +
-        'allowed: name, length, every, sketch',
+        'allowed: name, length, every, sketch, facts',
     ],
     [
       'are at least 1 s and at most 31 d',
@@ -165,7 +173,7 @@ retention: { session_5m: 30d, shift: forever, 1m: 60d }`);
       'say nothing that they do not know',
       channelYaml('windows: [{ lenght: 5m }]'),
       '6:17: channels.truck.windows.0.lenght: is not an option; allowed: name, length, every, ' +
-        'session, max, count, sketch (did you mean `length`?)',
+        'session, max, count, sketch, facts (did you mean `length`?)',
     ],
   ]);
 });
