@@ -28,6 +28,14 @@ const TICK_SECONDS = 0.01;
 
 /** Seconds of user and system time of a process and all below it, ended children included. */
 export function treeCpuSeconds(root: number): number {
+  return sumOf(cpuSeconds(root));
+}
+
+const sumOf = (parts: ReadonlyMap<string, number>) =>
+  [...parts.values()].reduce((sum, seconds) => sum + seconds, 0);
+
+/** The same by what each process does: `own`, `nats-server`, `clickhouse` (the embedded engine). */
+export function cpuSeconds(root: number): Map<string, number> {
   const stats = new Map<number, { parent: number; ticks: number }>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;
@@ -40,9 +48,21 @@ export function treeCpuSeconds(root: number): number {
       // it ended while we looked
     }
   }
-  const below = (pid: number): number =>
-    [...stats]
-      .filter(([, { parent }]) => parent === pid)
-      .reduce((sum, [child, { ticks }]) => sum + ticks + below(child), 0);
-  return ((stats.get(root)?.ticks ?? 0) + below(root)) * TICK_SECONDS;
+  const parts = new Map<string, number>();
+  const visit = (pid: number, name: string): void => {
+    parts.set(name, (parts.get(name) ?? 0) + (stats.get(pid)?.ticks ?? 0) * TICK_SECONDS);
+    for (const [child, { parent }] of stats) if (parent === pid) visit(child, nameOf(child, name));
+  };
+  visit(root, 'own');
+  return parts;
+}
+
+function nameOf(pid: number, parent: string): string {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    if (command.includes('nats-server')) return 'nats-server';
+    return command.includes('clickhouse') ? 'clickhouse' : parent;
+  } catch {
+    return parent;
+  }
 }

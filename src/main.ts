@@ -61,6 +61,8 @@ export interface ClickHouseEndpoint {
   readonly database: string;
   readonly user: string;
   readonly password: string;
+  /** Of an embedded engine: blocks for it are put there. */
+  readonly handOverFolder?: string | null;
 }
 
 export interface MillraceOptions {

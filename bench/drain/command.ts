@@ -68,14 +68,15 @@ function print(results: readonly DrainMeasurement[], json: boolean): void {
       process.stdout.write(`${JSON.stringify(measurement)}\n`);
       continue;
     }
-    const { cpuMicrosPerEvent, ownCpuMicrosPerEvent, eventsPerSecond } = measurement;
+    const { cpuMicrosPerEvent, cpuMicrosPerEventBy, eventsPerSecond } = measurement;
+    const parts = Object.entries(cpuMicrosPerEventBy);
     console.log(
       [
         measurement.case.padEnd(18),
         measurement.subject.padEnd(10),
         `${(eventsPerSecond / 1e6).toFixed(3).padStart(8)} M/s`,
         `${cpuMicrosPerEvent.toFixed(2).padStart(7)} µs`,
-        `${ownCpuMicrosPerEvent.toFixed(2).padStart(7)} µs own`,
+        `(${parts.map(([name, micros]) => `${name} ${micros.toFixed(2)}`).join(', ')})`,
         `${(eventsPerSecond / first.eventsPerSecond).toFixed(2).padStart(6)} ×`,
         measurement.resultHash,
       ].join(' '),

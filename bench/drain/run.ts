@@ -4,7 +4,7 @@
  * after the other; rounds alternate the order and begin with fresh engines.
  */
 import { systemClock } from '../../src/base/clock.ts';
-import { commit, type Measurement, treeCpuSeconds } from '../measurement.ts';
+import { commit, cpuSeconds, type Measurement } from '../measurement.ts';
 import { type Backlog, fillLog } from './backlog.ts';
 import { drainBare } from './bare.ts';
 import { configText, type DrainCase, PARTITIONS } from './case.ts';
@@ -16,12 +16,13 @@ export const SUBJECTS = ['millrace', 'naive', 'bare'] as const;
 export type SubjectName = (typeof SUBJECTS)[number];
 
 export interface DrainMeasurement extends Measurement {
-  /** Of the process that drains; the rest is nats-server's and ClickHouse's. */
-  readonly ownCpuMicrosPerEvent: number;
+  /** Of the process that drains (`own`), `nats-server` and `clickhouse`. */
+  readonly cpuMicrosPerEventBy: Readonly<Record<string, number>>;
   readonly samples: number;
   readonly windows: number;
 }
 
+const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 const VISIBLE_MS_MAX = 1_800_000;
 
 export async function runDrain(
@@ -62,25 +63,29 @@ async function measure(
 ): Promise<DrainMeasurement> {
   globalThis.gc?.();
   const startedMs = systemClock.monotonicMs();
-  const startedCpu = treeCpuSeconds(process.pid);
-  const startedOwn = process.cpuUsage();
+  const startedCpu = cpuSeconds(process.pid);
   const finish = await drain(stage, given, backlog, subject);
   const wallSeconds = (systemClock.monotonicMs() - startedMs) / 1000;
-  const cpuSeconds = treeCpuSeconds(process.pid) - startedCpu;
-  const own = process.cpuUsage(startedOwn);
+  const endedCpu = cpuSeconds(process.pid);
   const result = await finish();
   const { events } = backlog;
+  const by = Object.fromEntries(
+    [...endedCpu].map(([name, seconds]) => [
+      name,
+      ((seconds - (startedCpu.get(name) ?? 0)) * 1e6) / events,
+    ]),
+  );
   return {
     workload: 'drain',
     case: given.name,
     subject,
     events,
     wallSeconds,
-    cpuMicrosPerEvent: (cpuSeconds * 1e6) / events,
+    cpuMicrosPerEvent: sumOf(Object.values(by)),
     eventsPerSecond: events / wallSeconds,
     resultHash: result.hash,
     commit: commit(),
-    ownCpuMicrosPerEvent: (own.user + own.system) / events,
+    cpuMicrosPerEventBy: by,
     samples: result.samples,
     windows: result.windows,
   };

@@ -9,7 +9,7 @@
 import { assert } from '../base/assert.ts';
 import type { LogChunk, LogReader, PartitionKernel, TurnOutput } from '../model/doors.ts';
 import { ENTRY_BYTES_AT, ENTRY_SEQUENCE_AT } from '../model/limit.ts';
-import { chunkMessages, type LogMessage } from '../wire/chunk.ts';
+import { chunkMessages, type LogMessage, lastAndLatest, messageAt } from '../wire/chunk.ts';
 
 export interface Recomputation {
   readonly partition: number;
@@ -87,7 +87,7 @@ async function turn(
     output = await kernel.resume();
   }
   done.messages += piece.count;
-  for (const message of chunkMessages(piece)) done.lastMessage = message;
+  done.lastMessage = messageAt(piece, lastAndLatest(piece).last);
 }
 
 function planAt(chunk: LogChunk, sequence: bigint): string {

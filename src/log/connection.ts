@@ -54,8 +54,18 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
+/** Where the connection leads now, for one more beside it in the bare protocol. */
+export interface Route {
+  readonly host: string;
+  readonly port: number;
+  readonly user?: string;
+  readonly password?: string;
+}
+
 export interface NatsLink {
   readonly nc: NatsConnection;
+  /** Null: it is lost, or encrypted, or not plain TCP. */
+  readonly route: Route | null;
   readonly isConnected: boolean;
   /** Rises with each loss: what was subscribed under another count may have gaps. */
   readonly losses: number;
@@ -103,9 +113,25 @@ export async function createNatsConnection(options: NatsConnectionOptions): Prom
     get isConnected() {
       return state.isConnected;
     },
+    get route() {
+      return state.isConnected ? routeOf(nc, options) : null;
+    },
     get losses() {
       return state.losses;
     },
+  };
+}
+
+function routeOf(nc: NatsConnection, { url, user, password }: NatsConnectionOptions) {
+  const isPlain = url.split(',').every((each) => /^nats:\/\//i.test(each));
+  if (!isPlain || nc.info?.tls_required === true) return null;
+  const address = /^\[?([^\]]+)\]?:(\d+)$/.exec(nc.getServer());
+  if (!address) return null;
+  return {
+    host: address[1]!,
+    port: Number(address[2]),
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password }),
   };
 }
 

@@ -25,6 +25,8 @@ export interface Placement {
  * counts once per table partition it touches.
  */
 const DEDUPLICATION_WINDOW_BLOCKS = 1_000;
+/** Parts below this are compact: what one insert writes, also when a backlog is drained. */
+const COMPACT_PART_BYTES_MAX = 134_217_728;
 /**
  * A TTL merge at most this often, in seconds: views hide expired rows, so it is only about space.
  */
@@ -124,6 +126,9 @@ function settingsText(expires: boolean, at: Placement): string {
     // Checkpoints rely on what an insert acknowledged.
     fsync_after_insert: 1,
     fsync_part_directory: 1,
+    // What an insert writes is one file, not two for each column: it waits a quarter as long for
+    // the disk. Merges make wide parts of it.
+    min_bytes_for_wide_part: COMPACT_PART_BYTES_MAX,
     [window]: DEDUPLICATION_WINDOW_BLOCKS,
   };
   if (expires) settings['merge_with_ttl_timeout'] = TTL_MERGE_INTERVAL_S;

@@ -4,5 +4,5 @@
  */
 export type { Inserter, InserterStats } from './inserter.ts';
 export { createReadModel, type ReadModel, type ReadModelOptions } from './read-model.ts';
-export type { Refusal } from './refusal.ts';
+export type { Refusal } from './refused/refusal.ts';
 export { openSpool, type Spool } from './spool/spool.ts';

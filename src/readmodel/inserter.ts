@@ -16,7 +16,7 @@ import type { Block, BlockProgress, BlockSink } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
 import type { Batch, PartitionBlock, Reach } from './batch.ts';
 import type { Connection } from './connection.ts';
-import type { Refusal } from './refusal.ts';
+import type { Refusal } from './refused/refusal.ts';
 import { createShipper, type Shipper } from './shipment.ts';
 import { Line } from './spool/line.ts';
 import type { Spool } from './spool/spool.ts';

@@ -30,6 +30,8 @@ export interface ReadModelOptions
   readonly log: string;
   /** Name of a ClickHouse cluster on which tables are made; null or absent: a single server. */
   readonly cluster?: string | null;
+  /** As in ConnectionOptions. */
+  readonly handOverFolder?: string | null;
   readonly clock?: Clock;
 }
 

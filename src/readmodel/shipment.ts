@@ -15,8 +15,8 @@ import { isOperatingError, type OperatingError } from '../model/error.ts';
 import { DEAD_LETTERS, VISIBLE } from '../model/table.ts';
 import type { Batch, PartitionBlock } from './batch.ts';
 import { type Connection, clickHouseCode, isRefusedData } from './connection.ts';
-import { nativeRow, parseNative, sliceNative } from './native-split.ts';
-import { createRefusal, type Refusal, refusalRow } from './refusal.ts';
+import { nativeRow, parseNative, sliceNative } from './refused/native-split.ts';
+import { createRefusal, type Refusal, refusalRow } from './refused/refusal.ts';
 import { qualified } from './sql.ts';
 import type { Visibility } from './visibility.ts';
 

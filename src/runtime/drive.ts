@@ -16,7 +16,7 @@ import type {
 } from '../model/doors.ts';
 import { OperatingError } from '../model/error.ts';
 import { LOG_AHEAD_MAX_MS } from '../model/limit.ts';
-import { chunkMessages, type LogMessage } from '../wire/chunk.ts';
+import { chunkMessages, lastAndLatest, messageAt } from '../wire/chunk.ts';
 import { messageIdentity } from '../wire/identity.ts';
 import type { Lease } from './lease.ts';
 
@@ -104,7 +104,7 @@ export async function applyChunk(
   planBefore: string,
   give: (output: TurnOutput) => Promise<void>,
 ): Promise<Progress> {
-  const last = lastMessage(chunk);
+  const last = messageAt(chunk, lastAndLatest(chunk).last);
   let planText = planBefore;
   let output = await kernel.turn(chunk);
   for (;;) {
@@ -145,7 +145,8 @@ export function checkClock(
   { clock, partition }: Pick<DriveOptions, 'clock' | 'partition'>,
   chunk: LogChunk,
 ): void {
-  const latest = latestMessage(chunk);
+  // Not always the last one: a stream's next leader may have another clock.
+  const latest = messageAt(chunk, lastAndLatest(chunk).latest);
   const aheadMs = Number(latest.logTimeNs / 1_000_000n) - clock.nowMs();
   if (aheadMs <= LOG_AHEAD_MAX_MS) return;
   throw new OperatingError(
@@ -153,23 +154,6 @@ export function checkClock(
     `partition ${partition}: message ${latest.sequence} is stamped ${aheadMs} ms ahead of this machine's clock, at most ${LOG_AHEAD_MAX_MS} ms are allowed; correct the clock`,
     { where: { partition, sequence: latest.sequence } },
   );
-}
-
-/** Not always the last one: a stream's next leader may have another clock. */
-function latestMessage(chunk: LogChunk): LogMessage {
-  let latest: LogMessage | undefined;
-  for (const message of chunkMessages(chunk)) {
-    if (!latest || message.logTimeNs > latest.logTimeNs) latest = message;
-  }
-  if (!latest) throw new RangeError('bug: a chunk without entries');
-  return latest;
-}
-
-function lastMessage(chunk: LogChunk): LogMessage {
-  let last: LogMessage | undefined;
-  for (const message of chunkMessages(chunk)) last = message;
-  if (!last) throw new RangeError('bug: a chunk without entries');
-  return last;
 }
 
 function planTextAt(chunk: LogChunk, sequence: bigint): string {

@@ -17,17 +17,18 @@ interface Log {
 }
 
 const implementations: { readonly name: string; make(bytesMax?: number): Promise<Log> }[] = [
-  { name: 'JetStream', make: realLog },
+  { name: 'JetStream', make: (bytesMax) => realLog(bytesMax) },
+  { name: 'JetStream over the link', make: (bytesMax) => realLog(bytesMax, false) },
   { name: 'memory', make: memoryLog },
 ];
 
-async function realLog(bytesMax = 64 << 20): Promise<Log> {
+async function realLog(bytesMax = 64 << 20, bareProtocol = true): Promise<Log> {
   const { link } = await makeLog({ logBytesMax: 2 * bytesMax });
   const api = (operation: string, body: object) =>
     link.request(`$JS.API.STREAM.${operation}`, bytesOf(JSON.stringify(body)));
   return {
     appender: createLogAppender({ link, logId: 'main' }),
-    reader: createLogReader({ link, logId: 'main' }),
+    reader: createLogReader({ link, logId: 'main', bareProtocol }),
     purge: async (p, below) => void (await api(`PURGE.LOG_main_${p}`, { seq: Number(below) })),
     remove: async (p, seq) => void (await api(`MSG.DELETE.LOG_main_${p}`, { seq: Number(seq) })),
   };

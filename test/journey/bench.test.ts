@@ -92,7 +92,7 @@ describe('the drain bench', function () {
     if (process.platform !== 'linux') this.skip();
     const cases = ['batch-point', 'batch-truck-agg', 'single-truck'];
     const lines = await run('drain', '--case', cases.join());
-    for (const line of lines) expect(line).to.include.keys(...KEYS, 'ownCpuMicrosPerEvent');
+    for (const line of lines) expect(line).to.include.keys(...KEYS, 'cpuMicrosPerEventBy');
     for (const name of cases) {
       const of = (subject: string) =>
         lines.find((line) => line['case'] === name && line['subject'] === subject)!;

@@ -13,7 +13,7 @@ import type { Kernel } from '../../src/model/doors.ts';
 import type { Plan, PlanChannel } from '../../src/model/plan.ts';
 import type { DeviceRecord } from '../../src/model/record.ts';
 import { STATUS_NAMES, STATUSES } from '../../src/model/status.ts';
-import { createRefusal } from '../../src/readmodel/refusal.ts';
+import { createRefusal } from '../../src/readmodel/refused/refusal.ts';
 import { encodeRecordBatch } from '../../src/wire/record-batch.ts';
 import { everyBuild } from './build.ts';
 import { drive, GENERATION, lines, type Outcome } from './drive.ts';

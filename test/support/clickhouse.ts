@@ -26,6 +26,7 @@ export interface TestClickHouse {
   readonly admin: Account;
   readonly readOnly: Account;
   readonly folder: string;
+  readonly handOverFolder: string;
   /** Stops the engine; its data stays. */
   pause(): Promise<void>;
   /** Starts it again on the same port and data. */
@@ -63,6 +64,7 @@ export async function startClickHouse(): Promise<TestClickHouse> {
     admin: ADMIN,
     readOnly: READ_ONLY,
     folder,
+    handOverFolder: first.handOverFolder,
     pause: () => engine.stop(),
     async resume() {
       engine = createClickHouseEngine(options(first.port));

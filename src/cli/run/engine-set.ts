@@ -109,7 +109,8 @@ async function startClickHouse(
   const { url, database, user, password, readonlyUser, readonlyPassword } = config.clickhouse;
   const named = { database, user, password };
   if (url !== null) {
-    const endpoint = { url, ...named, readonlyUser: null, readonlyPassword: null };
+    const none = { readonlyUser: null, readonlyPassword: null, handOverFolder: null };
+    const endpoint = { url, ...named, ...none };
     return { endpoint, stop: async () => {} };
   }
   const engine = createClickHouseEngine({
@@ -125,6 +126,7 @@ async function startClickHouse(
   options.onSpawned(() => engine.findAddress()?.pid ?? null);
   const address = await engine.start();
   say(`ClickHouse ${address.version} (embedded) at ${address.url}`);
-  const endpoint = { url: address.url, ...named, readonlyUser, readonlyPassword };
+  const { handOverFolder } = address;
+  const endpoint = { url: address.url, ...named, readonlyUser, readonlyPassword, handOverFolder };
   return { endpoint, stop: () => engine.stop() };
 }

@@ -29,6 +29,7 @@ export interface Begin {
   readonly users: UsersOptions;
   readonly memoryBytesMax: number;
   readonly userFilesPath: string;
+  readonly handOverFolder: string;
   readonly concurrentQueriesMax: number;
   readonly queryLogFile: string | undefined;
 }
@@ -61,12 +62,17 @@ async function begin(options: Begin): Promise<Running> {
   const chdb = openChdb(join(options.dataDir, 'store'), writeConfiguration(options));
   const identity = await readIdentity(chdb);
   const sessions = createSessionStore(chdb, systemClock);
+  const { handOverFolder } = options;
+  // What a killed process left there is nobody's: the data folder is ours by now.
+  rmSync(handOverFolder, { recursive: true, force: true });
+  mkdirSync(handOverFolder, { recursive: true });
   const { concurrentQueriesMax } = options;
   const execution = createExecution({
     chdb,
     sessions,
     fifos: await createFifoPool(concurrentQueriesMax),
     concurrentQueriesMax,
+    handOverFolder,
     wait: (durationMs) => systemClock.wait(durationMs),
   });
   const log = createQueryLog(options.queryLogFile);

@@ -68,6 +68,8 @@ export interface ClickHouseAddress {
   readonly readOnlyPassword: string;
   readonly version: string;
   readonly pid: number;
+  /** Where a process of this machine may put the data of an INSERT. */
+  readonly handOverFolder: string;
 }
 
 export interface ClickHouseEngine {
@@ -211,6 +213,7 @@ function settle(options: ClickHouseEngineOptions): Settled {
       port: 0,
       users: options.users,
       memoryBytesMax: options.memoryBytesMax ?? MEMORY_BYTES_DEFAULT,
+      handOverFolder: join(dataDir, 'handover'),
       userFilesPath: resolve(options.userFilesPath ?? join(dataDir, 'user_files')),
       concurrentQueriesMax: options.concurrentQueriesMax ?? CONCURRENT_QUERIES_DEFAULT,
       queryLogFile: queryLog === false ? undefined : resolve(queryLog),
@@ -231,5 +234,6 @@ function addressOf(settled: Settled, launched: Launched): ClickHouseAddress {
     readOnlyPassword: users.readOnly.password,
     version,
     pid,
+    handOverFolder: settled.begin.handOverFolder,
   };
 }

@@ -6,13 +6,14 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { type Chdb, CLASS_READ, type Connection, quote } from './chdb.ts';
 import { ADMIN_ROLE } from './configuration.ts';
 import { allowSetting, guard, syntaxError, toUtf8 } from './guard.ts';
 import { EMPTY_SUMMARY, type Reply, type Summary } from './http/reply.ts';
 import type { QueryRequest } from './http/request.ts';
 import { CLICKHOUSE_CODES, ClickHouseError, EngineError } from './http/status.ts';
-import { type Incoming, prepareInsert, readIncoming } from './insert.ts';
+import { handedOverInsert, type Incoming, prepareInsert, readIncoming } from './insert.ts';
 import { type FifoPool, sendStreamed, sendWhole } from './result.ts';
 import type { Lease, SessionStore } from './session.ts';
 import { readStatement, type Statement } from './statement.ts';
@@ -28,6 +29,8 @@ export interface ExecutionOptions {
   readonly sessions: SessionStore;
   readonly fifos: FifoPool;
   readonly concurrentQueriesMax: number;
+  /** Where a process of this machine may put the data of an INSERT instead of sending it. */
+  readonly handOverFolder: string;
   readonly wait: (durationMs: number) => Promise<void>;
 }
 
@@ -315,8 +318,11 @@ async function runInsert(
   }
   if (request.readOnlyMethod) throw readOnlyMethod(request.user);
   const token = request.settings.get('insert_deduplication_token');
-  const file = `insert-${randomUUID()}`;
-  const insert = await prepareInsert(incoming.head, incoming.data, file, token);
+  const { head, data } = incoming;
+  const insert =
+    request.handedOver === undefined
+      ? await prepareInsert(head, data, `insert-${randomUUID()}`, token)
+      : handedOverInsert(head, join(task.options.handOverFolder, request.handedOver), token);
   trace.requestBytes = insert.bytes;
   try {
     const result = await connection.run(insert.sql);

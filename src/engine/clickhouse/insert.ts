@@ -6,8 +6,9 @@
  * unless the whole body has arrived.
  */
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { quote } from './chdb.ts';
@@ -182,6 +183,23 @@ export async function prepareInsert(
   return { sql: insertSql(head, data, file, token), bytes, remove };
 }
 
+/** The same of data that its sender has put into `file`, and will take away. */
+export function handedOverInsert(
+  head: InsertHead,
+  file: string,
+  token: string | undefined,
+): PreparedInsert {
+  const data = { first: Buffer.alloc(0), rest: undefined, compression: undefined };
+  let bytes: number;
+  try {
+    bytes = statSync(file).size;
+  } catch {
+    const text = `millrace_file '${basename(file)}' is not in the hand-over folder`;
+    throw new ClickHouseError('FILE_DOESNT_EXIST', text);
+  }
+  return { sql: insertSql(head, data, file, token), bytes, remove: async () => {} };
+}
+
 function insertSql(
   head: InsertHead,
   data: InsertData,
@@ -199,7 +217,7 @@ function insertSql(
   const compression = data.compression ? ` COMPRESSION '${data.compression}'` : '';
   return (
     // Line breaks, because the text before may end with a comment.
-    `${toUtf8(head.target)}\nFROM INFILE '${file}'${compression} ` +
+    `${toUtf8(head.target)}\nFROM INFILE ${quote(file)}${compression} ` +
     `SETTINGS ${all.join('\n, ')} FORMAT ${head.format}`
   );
 }

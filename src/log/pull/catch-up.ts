@@ -29,12 +29,15 @@ export interface Source {
 export type CatchUpEnd = 'tail' | 'disturbed';
 type BatchEnd = CatchUpEnd | 'more';
 
+/** `batchesMax`: after so many what is left is the tail's. */
 export async function catchUp(
   source: Source,
   intake: Intake,
   signal: AbortSignal,
+  batchesMax = Number.POSITIVE_INFINITY,
 ): Promise<CatchUpEnd> {
-  while (!signal.aborted) {
+  for (let batches = 0; !signal.aborted; batches += 1) {
+    if (batches === batchesMax) return 'tail';
     await roomFor(intake, signal);
     if (signal.aborted) break;
     const end = await readBatch(source, intake, signal);

@@ -10,7 +10,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { LogChunk } from '../../model/doors.ts';
 import { CHUNK_BYTES_MAX } from '../../model/limit.ts';
-import { ChunkWriter, entryBytes, type LogMessage } from '../../wire/chunk.ts';
+import { ChunkWriter, type LogMessage, type RawMessage } from '../../wire/chunk.ts';
 
 /** Held for one reader: the chunk being read, the next, and one on its way. */
 const HELD_BYTES_MAX = 4 * CHUNK_BYTES_MAX;
@@ -23,42 +23,74 @@ export interface LastMessage {
 }
 
 export class Intake {
-  /** The sequence that must come next. */
-  next: bigint;
-  /** What was delivered last: the log must still hold it after a reconnect. */
-  last: LastMessage | null = null;
   /** Called when room was made. */
   onRoom: () => void = () => {};
   readonly #clock: Clock;
   readonly #full: LogChunk[] = [];
   #writer = new ChunkWriter();
   #fullBytes = 0;
-  #partialBytes = 0;
+  /** Sequences stay below 2^53. */
+  #next: number;
+  #lastSequence = 0;
+  #lastTimeNs: bigint | null = null;
+  #lastTimeLow = 0;
+  #lastTimeHigh = 0;
   #firstAtMs = 0;
   #wake: () => void = () => {};
   #isOver = false;
   #failure: unknown = null;
 
   constructor(next: bigint, clock: Clock) {
-    this.next = next;
+    this.#next = Number(next);
     this.#clock = clock;
   }
 
+  /** The sequence that must come next. */
+  get next(): bigint {
+    return BigInt(this.#next);
+  }
+
+  /** What was delivered last: the log must still hold it after a reconnect. */
+  get last(): LastMessage | null {
+    if (this.#lastSequence === 0) return null;
+    const logTimeNs =
+      this.#lastTimeNs ?? (BigInt(this.#lastTimeHigh) << 32n) | BigInt(this.#lastTimeLow);
+    return { sequence: BigInt(this.#lastSequence), logTimeNs };
+  }
+
   get roomBytes(): number {
-    return HELD_BYTES_MAX - this.#fullBytes - this.#partialBytes;
+    return HELD_BYTES_MAX - this.#fullBytes - this.#writer.bytes;
   }
 
   /** 'known': delivered before. 'gap': a message in between is missing or was deleted. */
   offer(message: LogMessage): 'taken' | 'known' | 'gap' {
-    if (message.sequence < this.next) return 'known';
-    if (message.sequence > this.next) return 'gap';
+    const sequence = Number(message.sequence);
+    if (sequence !== this.#next) return sequence < this.#next ? 'known' : 'gap';
     if (!this.#writer.append(message)) {
       this.#finishChunk();
       this.#writer.append(message);
     }
-    this.#partialBytes += entryBytes(message);
-    this.next = message.sequence + 1n;
-    this.last = { sequence: message.sequence, logTimeNs: message.logTimeNs };
+    this.#lastTimeNs = message.logTimeNs;
+    return this.#taken(sequence);
+  }
+
+  /** The same of a message in a socket's bytes. */
+  offerRaw(message: RawMessage): 'taken' | 'known' | 'gap' {
+    const { sequence } = message;
+    if (sequence !== this.#next) return sequence < this.#next ? 'known' : 'gap';
+    if (!this.#writer.appendRaw(message)) {
+      this.#finishChunk();
+      this.#writer.appendRaw(message);
+    }
+    this.#lastTimeNs = null;
+    this.#lastTimeLow = message.logTimeLow;
+    this.#lastTimeHigh = message.logTimeHigh;
+    return this.#taken(sequence);
+  }
+
+  #taken(sequence: number): 'taken' {
+    this.#next = sequence + 1;
+    this.#lastSequence = sequence;
     if (this.#writer.count === 1) {
       this.#firstAtMs = this.#clock.monotonicMs();
       this.#wake();
@@ -68,7 +100,7 @@ export class Intake {
 
   /** Messages below `sequence` are known to be deleted or purged. */
   passOver(sequence: bigint): void {
-    if (sequence > this.next) this.next = sequence;
+    if (sequence > this.next) this.#next = Number(sequence);
   }
 
   end(failure: unknown = null): void {
@@ -103,7 +135,6 @@ export class Intake {
     const chunk = this.#writer.take();
     this.#full.push(chunk);
     this.#fullBytes += chunk.bytes.length;
-    this.#partialBytes = 0;
     this.#wake();
   }
 

@@ -2,7 +2,8 @@
  * Pull: the door LogReader over JetStream. In: a partition and a sequence. Out: chunks without end.
  *
  * 1  catch up by Direct Get batches until the tail
- * 2  tail with an ack-none consumer from there
+ * 2  tail with an ack-none consumer from there: over a connection of its own in the bare protocol
+ *    (lean-tail.ts), over the link where that is encrypted (tail.ts)
  * 3  whatever disturbs (a gap, a lost connection, silence, a refusal): compare the log with the
  *    last message delivered (LOG_TAIL_LOST when it is another one), go to 1
  *
@@ -11,6 +12,7 @@
  * held and asked for is bounded (intake.ts).
  */
 import { setMaxListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { createBackoff } from '../../base/backoff.ts';
 import { type Clock, systemClock } from '../../base/clock.ts';
 import type { LogChunk, LogReader, LogState } from '../../model/doors.ts';
@@ -21,8 +23,11 @@ import { askApi, getStored, headersOf, parseTimeNs, refusedError } from '../api.
 import type { NatsLink } from '../connection.ts';
 import { catchUp, type Source } from './catch-up.ts';
 import { Intake } from './intake.ts';
+import { leanTail } from './lean-tail.ts';
 import { tail } from './tail.ts';
 
+/** What is behind by more reads the rest as it tails: over its own connection that is faster. */
+const LEAN_BATCHES_MAX = 2;
 const RETRY_FIRST_MS = 20;
 const RETRY_MAX_MS = 1_000;
 
@@ -32,6 +37,8 @@ export interface ReaderOptions {
   readonly clock?: Clock;
   /** Told of each disturbance, for the operator: what happened and where reading goes on. */
   readonly onDisturbed?: (disturbance: Disturbance) => void;
+  /** False: tails over the link, as over an encrypted one. Default true. */
+  readonly bareProtocol?: boolean;
 }
 
 export interface Disturbance {
@@ -48,6 +55,16 @@ interface StreamInfo {
 export function createLogReader(options: ReaderOptions): LogReader {
   const { link, logId } = options;
   const clock = options.clock ?? systemClock;
+  let breath = Promise.resolve();
+
+  /**
+   * Turns run in this thread and end as promises do: without a round of the event loop after each,
+   * whatever partition it was of, sockets and inserts would wait until nothing is held any more.
+   */
+  function breathe(): Promise<void> {
+    breath = breath.then(() => setImmediate());
+    return breath;
+  }
 
   async function* read(partition: number, fromSequence: bigint, signal: AbortSignal) {
     const intake = new Intake(fromSequence, clock);
@@ -65,6 +82,7 @@ export function createLogReader(options: ReaderOptions): LogReader {
     try {
       for (let chunk = await intake.take(); chunk; chunk = await intake.take()) {
         yield chunk satisfies LogChunk;
+        await breathe();
         if (signal.aborted) return;
       }
     } finally {
@@ -108,7 +126,7 @@ async function stateOf(link: NatsLink, stream: string): Promise<LogState> {
   };
 }
 
-interface FillOptions extends Pick<ReaderOptions, 'onDisturbed'> {
+interface FillOptions extends Pick<ReaderOptions, 'onDisturbed' | 'bareProtocol'> {
   readonly signal: AbortSignal;
 }
 
@@ -120,8 +138,13 @@ async function fill(source: Source, intake: Intake, options: FillOptions): Promi
     const before = intake.next;
     try {
       if (intake.last) await checkTail(source, intake);
-      if ((await catchUp(source, intake, signal)) === 'tail' && !signal.aborted) {
-        const kind = await tail(source, intake, signal);
+      const { route } = options.bareProtocol === false ? { route: null } : source.link;
+      const batchesMax = route ? LEAN_BATCHES_MAX : Number.POSITIVE_INFINITY;
+      const end = await catchUp(source, intake, signal, batchesMax);
+      if (end === 'tail' && !signal.aborted) {
+        const kind = route
+          ? await leanTail(source, route, intake, signal)
+          : await tail(source, intake, signal);
         if (!signal.aborted) options.onDisturbed?.({ stream: source.stream, kind, next: before });
       }
     } catch (error) {

@@ -8,30 +8,21 @@
  *                                 │ 100 heartbeat: alive    │ 404, 408, 409 MaxBytes: pull again
  *                                 └ a gap, another 409, 503, silence, a lost connection: the end
  */
-import { randomBytes } from 'node:crypto';
 import { createInbox, type MsgImpl } from '@nats-io/transport-node';
-import { CHUNK_BYTES_MAX } from '../../model/limit.ts';
 import type { LogMessage } from '../../wire/chunk.ts';
-import { callApi, headersOf, refusedError } from '../api.ts';
+import { headersOf } from '../api.ts';
 import type { Source } from './catch-up.ts';
+import {
+  HEARTBEAT_MS,
+  PULL_BYTES_MAX,
+  PULL_BYTES_MIN,
+  PULL_MESSAGES_MAX,
+  pullText,
+  SILENT_MS,
+  statusKind,
+  TailConsumer,
+} from './consumer.ts';
 import type { Intake } from './intake.ts';
-
-const PULL_MESSAGES_MAX = 4_096;
-const PULL_BYTES_MAX = CHUNK_BYTES_MAX;
-/** Below this much room nothing is pulled: the largest message must fit in any case. */
-const PULL_BYTES_MIN = 262_144;
-const PULL_EXPIRES_MS = 10_000;
-/** At most half of the expiry. */
-const HEARTBEAT_MS = 1_000;
-/** Three heartbeats missed. */
-const SILENT_MS = 3_500;
-/** The server forgets a consumer that nobody asks; a paused reader makes a new one. */
-const INACTIVE_MS = 30_000;
-
-/** A stream without a leader does not answer; the reader begins anew. */
-const CREATE_TIMEOUT_MS = 2_000;
-/** Tidying up does not hold up whoever reads on or stops. */
-const DELETE_TIMEOUT_MS = 500;
 
 /** 'gap': sequences are missing. 'disturbed': anything else that ended it. */
 export type TailEnd = 'gap' | 'disturbed';
@@ -56,7 +47,7 @@ export async function tail(source: Source, intake: Intake, signal: AbortSignal):
   signal.addEventListener('abort', giveUp);
   const timer = setInterval(() => delivery.checkSilence(), HEARTBEAT_MS);
   try {
-    await delivery.createConsumer();
+    await delivery.consumer.create(intake.next);
     intake.onRoom = () => delivery.pull();
     delivery.pull();
     return await delivery.ended;
@@ -66,16 +57,16 @@ export async function tail(source: Source, intake: Intake, signal: AbortSignal):
     signal.removeEventListener('abort', giveUp);
     unwatch();
     subscription.unsubscribe();
-    await delivery.deleteConsumer();
+    await delivery.consumer.remove();
   }
 }
 
 class Tail {
   readonly inbox = createInbox();
+  readonly consumer: TailConsumer;
   readonly ended: Promise<TailEnd>;
   readonly #source: Source;
   readonly #intake: Intake;
-  readonly #name = `reader-${randomBytes(9).toString('hex')}`;
   #resolve: (end: TailEnd) => void = () => {};
   #reject: (bug: unknown) => void = () => {};
   #isOver = false;
@@ -89,6 +80,7 @@ class Tail {
   constructor(source: Source, intake: Intake) {
     this.#source = source;
     this.#intake = intake;
+    this.consumer = new TailConsumer(source.link, source.stream);
     this.ended = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -108,35 +100,9 @@ class Tail {
     this.#reject(bug);
   }
 
-  async createConsumer(): Promise<void> {
-    const { link, stream } = this.#source;
-    const operation = `CONSUMER.CREATE.${stream}.${this.#name}`;
-    const config = {
-      name: this.#name,
-      deliver_policy: 'by_start_sequence',
-      opt_start_seq: Number(this.#intake.next),
-      ack_policy: 'none',
-      replay_policy: 'instant',
-      mem_storage: true,
-      num_replicas: 1,
-      inactive_threshold: INACTIVE_MS * 1_000_000,
-    };
-    const body = { stream_name: stream, config, action: 'create' };
-    const answer = await callApi<{ name: string }>(link, operation, body, CREATE_TIMEOUT_MS);
-    if (answer.error) throw refusedError(operation, answer.error);
-  }
-
-  /** When this fails the server forgets the idle consumer by itself. */
-  async deleteConsumer(): Promise<void> {
-    const { link, stream } = this.#source;
-    if (!link.isConnected) return;
-    const operation = `CONSUMER.DELETE.${stream}.${this.#name}`;
-    await callApi(link, operation, {}, DELETE_TIMEOUT_MS).catch(() => {});
-  }
-
   /** Asks for more, if nothing is asked for and there is room. */
   pull(): void {
-    const { link, stream } = this.#source;
+    const { link } = this.#source;
     const isAsked = this.#pullMessages > 0 && this.#pullBytes > 0;
     const room = this.#intake.roomBytes;
     if (this.#isOver || isAsked || room < PULL_BYTES_MIN) return;
@@ -144,14 +110,8 @@ class Tail {
     this.#pullMessages = PULL_MESSAGES_MAX;
     this.#pullBytes = Math.min(PULL_BYTES_MAX, room);
     this.#heardAtMs = this.#source.clock.monotonicMs();
-    const request = {
-      batch: this.#pullMessages,
-      max_bytes: this.#pullBytes,
-      expires: PULL_EXPIRES_MS * 1_000_000,
-      idle_heartbeat: HEARTBEAT_MS * 1_000_000,
-    };
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${this.#name}`;
-    link.nc.publish(subject, JSON.stringify(request), {
+    const { pullSubject } = this.consumer;
+    link.nc.publish(pullSubject, pullText(this.#pullMessages, this.#pullBytes), {
       reply: `${this.inbox}.${this.#pullNumber}`,
     });
   }
@@ -173,12 +133,10 @@ class Tail {
   }
 
   #receiveStatus(delivered: MsgImpl): void {
-    const code = delivered.headers?.code ?? 0;
-    if (code === 100) return;
-    const text = delivered.headers?.description ?? '';
-    const isUsedUp =
-      code === 404 || code === 408 || (code === 409 && /MaxBytes|Batch Completed/i.test(text));
-    if (!isUsedUp) this.end('disturbed');
+    const { code = 0, description = '' } = delivered.headers ?? {};
+    const kind = statusKind(code, description);
+    if (kind === 'disturbed') this.end('disturbed');
+    else if (kind === 'heartbeat') return;
     else if (delivered.subject === `${this.inbox}.${this.#pullNumber}`) {
       this.#pullMessages = 0;
       this.pull();

@@ -1,11 +1,11 @@
 /** INSERT: any size in bounded memory, exactly the data that was sent, retries by token. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { expect } from 'chai';
-import { ADMIN, type Endpoint, startEndpoint } from './endpoint.ts';
+import { ADMIN, type Endpoint, READER, startEndpoint } from './endpoint.ts';
 
 /** Resident bytes of a process; Linux only. */
 function residentBytes(pid: number): number {
@@ -187,5 +187,47 @@ describe('INSERT into the embedded ClickHouse', () => {
     const path = join(endpoint.dataDir, 'config', 'users.xml');
     const sql = `SELECT count() > 5 FROM file('${path}', 'LineAsString')`;
     expect(await endpoint.query(sql)).to.equal('1\n');
+  });
+
+  describe('with data that was handed over as a file', () => {
+    const query = 'INSERT INTO t FORMAT CSV';
+    const put = (name: string, text: string) =>
+      writeFileSync(join(endpoint.address.handOverFolder, name), text);
+
+    it('stores what the file holds, once for each token, and leaves the file', async () => {
+      put('a-1', '1,a\n2,b\n');
+      const params = { millrace_file: 'a-1', insert_deduplication_token: 'once' };
+      for (let attempt = 0; attempt < 2; attempt += 1) {
+        const answer = await insert(query, '', params);
+        expect([answer.status, answer.text]).to.deep.equal([200, '']);
+      }
+      expect(await endpoint.query('SELECT a, s FROM t ORDER BY a FORMAT CSV')).to.equal(
+        '1,"a"\n2,"b"\n',
+      );
+      expect(readdirSync(endpoint.address.handOverFolder)).to.deep.equal(['a-1']);
+    });
+
+    const refused = [
+      { title: 'a path', name: '../config/users.xml', code: '36' },
+      { title: 'a hidden name', name: '.x', code: '36' },
+      { title: 'no name', name: '', code: '36' },
+      { title: 'a name too long', name: 'x'.repeat(65), code: '36' },
+      { title: 'a file that is not there', name: 'x'.repeat(64), code: '107' },
+    ];
+    for (const { title, name, code } of refused) {
+      it(`refuses ${title}`, async () => {
+        const answer = await insert(query, '', { millrace_file: name });
+        expect(answer.headers['x-clickhouse-exception-code']).to.equal(code);
+        expect(answer.text).to.contain('millrace_file').and.not.contain(endpoint.dataDir);
+      });
+    }
+
+    it('is for the administrator alone', async () => {
+      put('b-1', '1,a\n');
+      const params = { query, millrace_file: 'b-1' };
+      const answer = await endpoint.ask({ body: '', params, user: READER });
+      expect(answer.headers['x-clickhouse-exception-code']).to.equal('164');
+      expect(await endpoint.query('SELECT count() FROM t')).to.equal('0\n');
+    });
   });
 });

@@ -131,7 +131,10 @@ export async function createFixture(
 ): Promise<ReadModelFixture> {
   databases += 1;
   const database = `readmodel_${databases}`;
-  const connection = createConnection({ url: clickHouse.url, ...clickHouse.admin });
+  const { url, admin, handOverFolder } = clickHouse;
+  // Every other one is sent its blocks, as a server elsewhere is.
+  const way = databases % 2 === 0 ? { handOverFolder } : {};
+  const connection = createConnection({ url, ...admin, ...way });
   const migration = createMigration(connection, { database, log: 'main', cluster: null });
   await migration.start();
   if (channels !== null) await migration.prepare(plan(channels));

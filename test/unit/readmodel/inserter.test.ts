@@ -9,7 +9,7 @@ import {
   type Inserter,
   type InserterOptions,
 } from '../../../src/readmodel/inserter.ts';
-import type { Refusal } from '../../../src/readmodel/refusal.ts';
+import type { Refusal } from '../../../src/readmodel/refused/refusal.ts';
 import {
   CLICKHOUSE_START_MS,
   startClickHouse,

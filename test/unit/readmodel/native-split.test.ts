@@ -7,7 +7,11 @@ import {
   LEDGER,
   type Table,
 } from '../../../src/model/table.ts';
-import { nativeRow, parseNative, sliceNative } from '../../../src/readmodel/native-split.ts';
+import {
+  nativeRow,
+  parseNative,
+  sliceNative,
+} from '../../../src/readmodel/refused/native-split.ts';
 import { nativeBlock, type Row } from '../../support/native-writer.ts';
 import { TRUCK, truckRow, version } from './fixture.ts';
 import { aggregateRow } from './window.ts';

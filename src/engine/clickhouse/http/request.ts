@@ -57,6 +57,8 @@ export interface QueryRequest {
   readonly protocolRevision: number;
   readonly contentType: string;
   readonly body: Readable;
+  /** `millrace_file`: data of an INSERT that lies in the hand-over folder, by its name there. */
+  readonly handedOver: string | undefined;
 }
 
 const RESERVED = new Set([
@@ -82,10 +84,13 @@ const RESERVED = new Set([
   'http_zlib_compression_level',
   'http_wait_end_of_query',
   'log_comment',
+  'millrace_file',
 ]);
 
 const SESSION_TIMEOUT_DEFAULT_S = 60;
 const SESSION_TIMEOUT_MAX_S = 3600;
+/** A name, never a path. */
+const FILE_NAME = /^[A-Za-z0-9-]{1,64}$/;
 const SETTING_NAME = /^[A-Za-z_][A-Za-z0-9_.]*$/;
 
 /** `compressByDefault`: what the engine's `enable_http_compression` is. */
@@ -121,7 +126,14 @@ export function readRequest(
     protocolRevision: Number(query.get('client_protocol_version') ?? 0) || 0,
     contentType: header('content-type') ?? '',
     body: message,
+    handedOver: fileName(query.get('millrace_file')),
   };
+}
+
+function fileName(name: string | null): string | undefined {
+  if (name === null) return undefined;
+  if (FILE_NAME.test(name)) return name;
+  throw new ClickHouseError('BAD_ARGUMENTS', `millrace_file '${name}' is not the name of a file`);
 }
 
 function readSettings(query: URLSearchParams): Pick<QueryRequest, 'settings' | 'parameters'> {

@@ -7,6 +7,7 @@
 /** The codes that this room itself gives; all others come from the engine. */
 export const CLICKHOUSE_CODES = {
   BAD_ARGUMENTS: 36,
+  FILE_DOESNT_EXIST: 107,
   UNKNOWN_SETTING: 115,
   UNKNOWN_FORMAT: 73,
   NOT_IMPLEMENTED: 48,

@@ -4,8 +4,8 @@
  * message, so that a letter of the kernel and one of the sink never share a key.
  */
 
-import type { DeadLetter } from '../model/fact.ts';
-import { DEAD_LETTER_SAMPLE_BYTES } from '../model/limit.ts';
+import type { DeadLetter } from '../../model/fact.ts';
+import { DEAD_LETTER_SAMPLE_BYTES } from '../../model/limit.ts';
 import type { NativeValue } from './native-split.ts';
 
 /** First index of letters about rows of `ch_…` tables; the sample's ordinal is added. */

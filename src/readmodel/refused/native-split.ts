@@ -8,7 +8,7 @@
  *   values    fixed size: rows × size · String: rows × (varint length, bytes)
  *             Array(T): rows × UInt64 (end of the row's items), then all items as values of T
  */
-import { assert } from '../base/assert.ts';
+import { assert } from '../../base/assert.ts';
 
 const FIXED_SIZES: Readonly<Record<string, number>> = {
   UInt8: 1,
