@@ -35,7 +35,7 @@ export function alertsView(channels: readonly PlanChannel[], context: ViewContex
   const columns = [
     ...IDENTITY,
     ...['channel', 'rule', 'severity', 'metric'].map((name) => `t.\`${name}\` AS \`${name}\``),
-    `${unitText(channels, 't')} AS \`unit\``,
+    `${unitText(channels, { channel: 't.channel', metric: 't.metric' })} AS \`unit\``,
     't.`active` AS `active`',
     't.`raised_at` AS `raised_at`',
     't.`since` AS `since`',

@@ -24,6 +24,16 @@ export interface ViewContext extends Placement {
  */
 export const ALIVE = '`expires_at` > now()';
 
+/**
+ * Of every SELECT with FINAL over a table of many rows. Both change what is read, not what is
+ * found: conditions on columns of the sort key decide before rows of one key are merged (ClickHouse
+ * moves no others there), and rows of two partitions are never of one key, as the partition is a
+ * function of it (newer servers see that for themselves).
+ */
+export const FINAL_SETTINGS =
+  'SETTINGS optimize_move_to_prewhere_if_final = 1, ' +
+  'do_not_merge_across_partitions_select_final = 1';
+
 export interface CutColumns {
   readonly generation: string;
   readonly sequence: string;
@@ -40,15 +50,20 @@ export const VERSION_COLUMNS: CutColumns = {
 /**
  * False for rows of a generation that ended with the loss of the log's tail, when they come from
  * above the cut: devices send those events again, and the next generation counts them.
+ *
+ * Most logs never lose anything: then the condition is true before a row is read, and the columns
+ * it names are not read for it. Else rows at or below the least cut of their partition are done
+ * with at one comparison.
  */
 export function uncut(context: ViewContext, columns: CutColumns): string {
-  const cuts =
-    '(SELECT groupArray((`partition`, `generation`, `cut`)) ' +
-    `FROM ${qualified(context.database, 'generations')} FINAL ` +
+  const cuts = (of: string) =>
+    `(SELECT ${of} FROM ${qualified(context.database, 'generations')} FINAL ` +
     `WHERE \`log\` = ${literal(context.log)})`;
+  const all = cuts('groupArray((`partition`, `generation`, `cut`))');
   return (
-    'NOT arrayExists(c -> c.1 = `partition` ' +
-    `AND c.2 > ${columns.generation} AND c.3 < ${columns.sequence}, ${cuts})`
+    `(empty(${all}) OR ${columns.sequence} <= ${cuts('min(`cut`)')} ` +
+    'OR NOT arrayExists(c -> c.1 = `partition` ' +
+    `AND c.2 > ${columns.generation} AND c.3 < ${columns.sequence}, ${all}))`
   );
 }
 
@@ -60,14 +75,19 @@ export function emptySelect(columns: Readonly<Record<string, string>>): string {
   return `SELECT\n${texts.join(',\n')}\nWHERE 0`;
 }
 
-/** Rows carry no unit: a metric has one for ever, and the plan knows it. `rows`: their alias. */
-export function unitText(channels: readonly PlanChannel[], rows: string): string {
+export interface SeriesColumns {
+  readonly channel: string;
+  readonly metric: string;
+}
+
+/** Rows carry no unit: a metric has one for ever, and the plan knows it. */
+export function unitText(channels: readonly PlanChannel[], series: SeriesColumns): string {
   const metrics = channels.flatMap((channel) =>
     channel.metrics.map(({ name, unit }) => ({ key: `${channel.name}/${name}`, unit })),
   );
   if (metrics.length === 0) return "toLowCardinality('')";
   const keys = list(metrics.map(({ key }) => literal(key)));
   const units = list(metrics.map(({ unit }) => literal(unit)));
-  const key = `concat(${rows}.channel, '/', ${rows}.metric)`;
+  const key = `concat(${series.channel}, '/', ${series.metric})`;
   return `toLowCardinality(transform(${key}, ${keys}, ${units}, ''))`;
 }

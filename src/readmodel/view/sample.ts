@@ -15,7 +15,14 @@ import {
 import type { PlanChannel, PlanMetric } from '../../model/plan.ts';
 import { channelTable } from '../../model/table.ts';
 import { identifier, list, literal, qualified } from '../sql.ts';
-import { ALIVE, emptySelect, uncut, type View, type ViewContext } from './context.ts';
+import {
+  ALIVE,
+  emptySelect,
+  FINAL_SETTINGS,
+  uncut,
+  type View,
+  type ViewContext,
+} from './context.ts';
 
 const CUT_COLUMNS = { generation: '`version`', sequence: '`sequence`' };
 
@@ -58,6 +65,7 @@ export function channelView(channel: PlanChannel, context: ViewContext): View {
       `SELECT\n  ${columns.join(',\n  ')}`,
       `FROM ${qualified(context.database, channelTable(channel).name)} AS t FINAL`,
       `WHERE ${ALIVE} AND ${uncut(context, CUT_COLUMNS)}`,
+      FINAL_SETTINGS,
     ].join('\n'),
   };
 }
@@ -124,6 +132,7 @@ function channelReadings(channel: PlanChannel, context: ViewContext): string {
     `FROM ${qualified(context.database, channelTable(channel).name)} AS t FINAL`,
     `ARRAY JOIN\n  ${arrays.join(',\n  ')}`,
     `WHERE bitTest(t.\`presence\`, reading_bit) AND ${ALIVE} AND ${uncut(context, CUT_COLUMNS)}`,
+    FINAL_SETTINGS,
   ].join('\n');
 }
 

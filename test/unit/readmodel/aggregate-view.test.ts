@@ -8,9 +8,12 @@ import {
 } from '../../support/clickhouse.ts';
 import type { Row } from '../../support/native-writer.ts';
 import {
+  channel,
   createFixture,
   HOUR_MS,
   MINUTE_MS,
+  metric,
+  plan,
   type ReadModelFixture,
   ROOM,
   START_MS,
@@ -130,6 +133,28 @@ describe('views of windows', function () {
     expect(rows[0]).to.deep.include({ device: 'single', stddev_pop: 0, stddev_samp: null });
     expect(rows[1]).to.include({ mean: 5, stddev_pop: 2 });
     expect(rows[1]!['stddev_samp']).to.be.closeTo(Math.sqrt(32 / 7), 1e-15);
+  });
+
+  it('show the same whether channels have few metrics or many', async () => {
+    await insertWindow('1m', readingsOf({ velocity: 1, gear: 3 }));
+    await insertWindow('1m', readingsOf({ velocity: 4 }), { fragment: 1 });
+    await insertWindow('1m', readingsOf({ velocity: 9 }), {
+      ...{ window_start: START_MS + MINUTE_MS, score: [2.5], integral: [7] },
+    });
+    const all = () => model.rows('SELECT * FROM {db}.v_agg_1m ORDER BY metric, window_start');
+    const narrow = await all();
+    expect(narrow).to.have.length(3);
+    const names = Array.from({ length: 17 }, (_, index) => `m${index}`);
+    const metrics = names.map((name, ordinal) => metric(ordinal, name, 'number', '1'));
+    await model.migration.prepare(plan([TRUCK, ROOM, channel(2, 'wide', metrics)]));
+    expect(await all()).to.deep.equal(narrow);
+    await insertWindow('1m', readingsOf(Object.fromEntries(names.map((name) => [name, 5]))), {
+      channel: 'wide',
+    });
+    const [wide] = await model.rows(
+      "SELECT count() AS n, sum(sum) AS total FROM {db}.v_agg_1m WHERE channel = 'wide'",
+    );
+    expect(wide).to.deep.equal({ n: '17', total: 85 });
   });
 
   for (const order of ['in order', 'backwards']) {

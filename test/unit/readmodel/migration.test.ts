@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { isOperatingError } from '../../../src/model/error.ts';
 import { type PlanChannel, WINDOW_DEFAULTS } from '../../../src/model/plan.ts';
-import { channelTable } from '../../../src/model/table.ts';
+import { ALERTS, aggregateTable, channelTable, QUALITY } from '../../../src/model/table.ts';
 import {
   CLICKHOUSE_START_MS,
   startClickHouse,
@@ -218,6 +218,17 @@ describe('migration of the read model', function () {
       expect(await failureOf([wrong])).to.match(/cannot/);
     });
   }
+});
+
+describe('tables of the read model', () => {
+  it('keep all versions of a row in one partition: views merge each partition alone', () => {
+    const tables = [channelTable(TRUCK), aggregateTable('1m'), QUALITY, ALERTS];
+    for (const { name, partitionBy, orderBy } of tables) {
+      const columns = /^to(?:Monday|YYYYMM)\((\w+)\)$/.exec(partitionBy);
+      expect(columns, `${name}: ${partitionBy}`).not.to.equal(null);
+      expect(orderBy, name).to.include(columns![1]);
+    }
+  });
 });
 
 function named(name: string, metricName: string): PlanChannel {

@@ -182,6 +182,33 @@ describe('views of samples', function () {
     });
   }
 
+  it('judge the newest row of a key only, whatever a question asks for', async () => {
+    await model.insertTruck([{ version: 0, velocity: 1, gear: 1 }]);
+    await model.insertTruck([{ version: 1, velocity: 2, gear: 2 }]);
+    for (const condition of ['velocity = 1', 'gear = 1', 'velocity < 2 AND gear < 2']) {
+      for (const more of ['', `AND event_time >= '2026-01-01' AND device = 'truck_1'`]) {
+        const rows = await model.rows(`SELECT 1 FROM {db}.v_truck WHERE ${condition} ${more}`);
+        expect(rows, `${condition} ${more}`).to.deep.equal([]);
+      }
+    }
+    const narrow = await model.rows(
+      `SELECT value FROM {db}.v_readings WHERE value = 1 AND device = 'truck_1'`,
+    );
+    expect(narrow.filter(({ value }) => value === 1)).to.have.length(1); // engine_on
+  });
+
+  it('look at times and devices before rows of one key are merged, at values after', async () => {
+    await model.insertTruck([{ sequence: 1 }]);
+    const explained = await model.rows<{ explain: string }>(
+      `EXPLAIN actions = 1 SELECT gear FROM {db}.v_truck
+       WHERE event_time >= '2026-01-01' AND device = 'truck_1' AND velocity = 1`,
+    );
+    const text = explained.map(({ explain }) => explain).join('\n');
+    const before = /Prewhere filter column:(.*)/.exec(text)?.[1];
+    expect(before, text).to.include('event_time').and.to.include('device');
+    expect(before, text).not.to.match(/velocity|presence|expires_at|version/);
+  });
+
   it('hide rows whose retention has passed, before TTL has deleted them', async () => {
     const [{ now }] = (await model.rows('SELECT toUnixTimestamp(now()) AS now')) as [
       { now: number },
