@@ -10,6 +10,7 @@ import { runJourney } from './journey.ts';
 import { kernelCommand } from './kernel/command.ts';
 import { microCommand } from './micro/command.ts';
 import { parseCommand } from './parse/command.ts';
+import { queryCommand } from './query/command.ts';
 import { recoveryCommand } from './recovery/command.ts';
 import { runAudit } from './verify.ts';
 
@@ -53,5 +54,6 @@ program.addCommand(parseCommand());
 program.addCommand(microCommand());
 program.addCommand(anomalyCommand());
 program.addCommand(recoveryCommand());
+program.addCommand(queryCommand());
 
 await program.parseAsync();

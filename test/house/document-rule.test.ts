@@ -4,6 +4,7 @@ import { checkRules, type Rule } from './rule.ts';
 import type { SourceFile } from './source.ts';
 
 const DOCUMENT = 'docs/errors.md';
+const QUERIES_PAGE = 'docs/analyst-queries.md';
 const isDocument = ({ path }: SourceFile) => /^(README\.md|docs\/.*\.md)$/.test(path);
 
 /** Variables that only the tests know; they are no options of the product. */
@@ -39,6 +40,29 @@ const RULES: Rule[] = [
     },
     broken: [{ 'src/config/x.ts': `read('MILLRACE_SECRET')`, 'README.md': 'MILLRACE_PORT' }],
     kept: [{ 'src/config/x.ts': `read('MILLRACE_PORT')`, 'docs/x.md': '`MILLRACE_PORT`' }],
+  },
+  {
+    title: 'docs/analyst-queries.md shows every query of docs/queries as it is, and no other',
+    find: (files) => {
+      const page = files.find(({ path }) => path === QUERIES_PAGE)?.text ?? '';
+      const shown = [...page.matchAll(/```sql\n([^`]*)```/g)].map(([, sql]) => sql!);
+      const queries = files.filter(({ path }) => /^docs\/queries\/.*\.sql$/.test(path));
+      const isKnown = (sql: string) => queries.some(({ text }) => text === sql);
+      return [
+        ...queries
+          .filter(({ text }) => !shown.includes(text))
+          .map(({ path }) => `${path} is not in ${QUERIES_PAGE} as it is`),
+        ...shown
+          .filter((sql) => !isKnown(sql))
+          .map((sql) => `${QUERIES_PAGE} shows a query that is no file: ${sql.split('\n')[0]}`),
+      ];
+    },
+    broken: [
+      { 'docs/queries/a.sql': 'SELECT 1\n' },
+      { 'docs/queries/a.sql': 'SELECT 1\n', [QUERIES_PAGE]: '```sql\nSELECT  1\n```' },
+      { [QUERIES_PAGE]: '```sql\nSELECT 1\n```' },
+    ],
+    kept: [{ 'docs/queries/a.sql': 'SELECT 1\n', [QUERIES_PAGE]: 'x\n```sql\nSELECT 1\n```\n' }],
   },
 ];
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { questionNames } from '../../bench/query/question.ts';
 import { needNab } from '../support/nab.ts';
 
 const isSource = import.meta.url.endsWith('.ts');
@@ -136,6 +137,25 @@ describe('the micro bench', function () {
     expect([...hashes.keys()]).to.have.members(parts);
     for (const [name, found] of hashes) expect(found.size, name).to.equal(1);
     expect(hashes.get('import'), 'what was read back is what was written').to.have.keys('true');
+  });
+});
+
+describe('the query bench', function () {
+  this.timeout(240_000);
+
+  it('answers every question of the documents as a computation without SQL does', async () => {
+    const lines = await run('query');
+    expect(lines.map((line) => line['case'])).to.deep.equal(questionNames());
+    for (const line of lines) {
+      expect(line['isChecked'], String(line['case'])).to.equal(true);
+      expect(line['resultHash']).to.match(/^[0-9a-f]{16}$/);
+      for (const name of ['views', 'withoutFinal']) {
+        expect(line[name]).to.have.all.keys('coldMs', 'warmMs', 'cpuMs', 'isRight');
+      }
+      expect(line['views']).to.include({ isRight: true });
+    }
+    const wrong = lines.filter((line) => !(line['withoutFinal'] as Line)['isRight']);
+    expect(wrong, 'what FINAL is there for is in the rows').not.to.deep.equal([]);
   });
 });
 
