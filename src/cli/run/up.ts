@@ -28,6 +28,7 @@ import { DEMO_TRUCKS, runDemo } from './demo.ts';
 import { type EngineSet, startEngines } from './engine-set.ts';
 import { type Screen, showLive } from './live.ts';
 import { servePhases } from './phase.ts';
+import { costText, openProfile, type Profiling } from './profile.ts';
 import { loadSettings, type Settings } from './settings.ts';
 import { createTroubleTeller } from './trouble.ts';
 
@@ -47,6 +48,8 @@ interface UpOptions {
   readonly join?: string;
   readonly name?: string;
   readonly apply?: boolean;
+  /** True: a file with a name of its own. */
+  readonly profile?: string | true;
 }
 
 const EXAMPLES = `
@@ -67,6 +70,7 @@ export function upCommand(): Command {
     .option('--join <url>', 'one more worker on the log of this NATS server or cluster')
     .option('--name <name>', 'name of this worker among others (default: from the data folder)')
     .option('--apply', 'make this configuration the one of all workers of the log')
+    .option('--profile [file]', 'write a CPU profile of the main thread (at most 10 minutes)')
     .option('--json', 'one JSON line when it is up, one per second with what flows')
     .addHelpText('after', EXAMPLES)
     .action(up);
@@ -93,6 +97,7 @@ async function up(options: UpOptions): Promise<void> {
     options.join,
   );
   checkStateStore(settings.config);
+  const profiling = profilingOf(options);
   instanceId(folder); // marks the folder as ours before anything is written into it
   for (const warning of settings.warnings) say(`warning: ${warning}`);
   const failed = new AbortController();
@@ -111,13 +116,20 @@ async function up(options: UpOptions): Promise<void> {
       onSpawned: (pid) => pids.push(pid),
     });
     const fail = (error: OperatingError) => failed.abort(error);
-    await run({ options, folder, settings, engines, failed: failed.signal, fail, ending });
+    const signals = { failed: failed.signal, fail, ending };
+    await run({ options, folder, settings, engines, profiling, ...signals });
   } finally {
     const stopped = await within(ENGINES_STOP_MS_MAX, engines?.stop() ?? Promise.resolve());
     if (!stopped) killAll(pids);
     removeRunState(folder);
     ended();
   }
+}
+
+function profilingOf({ profile }: UpOptions): Profiling | null {
+  if (profile === undefined) return null;
+  const at = new Date(systemClock.nowMs()).toISOString().replace(/[:.]/g, '-');
+  return openProfile(profile === true ? `millrace-${at}.cpuprofile` : profile, systemClock);
 }
 
 /** Rows of one log belong into one database: a joined worker cannot have one of its own. */
@@ -171,6 +183,7 @@ interface RunOptions {
   readonly folder: string;
   readonly settings: Settings;
   readonly engines: EngineSet;
+  readonly profiling: Profiling | null;
   readonly failed: AbortSignal;
   readonly fail: (error: OperatingError) => void;
   readonly ending: AbortController;
@@ -215,6 +228,7 @@ async function run(context: RunOptions): Promise<void> {
   const state = runState(context, settings.files[0] ?? null);
   saveRunState(folder, state);
   servePhases(millrace.link.nc, state, millrace.runtime);
+  await context.profiling?.start();
   if (options.json) printJson({ up: true, folder, pid: process.pid, ...publicState(state) });
   const background = new AbortController();
   const work = options.demo
@@ -233,7 +247,15 @@ async function run(context: RunOptions): Promise<void> {
   await within(SENDERS_STOP_MS_MAX, Promise.all([work, shown]));
   if (!options.json) printLine('\nStopping: draining what was accepted …');
   await drained(millrace);
+  await tellProfile(context);
   if (context.failed.aborted) throw context.failed.reason;
+}
+
+async function tellProfile({ options, profiling }: RunOptions): Promise<void> {
+  if (!profiling) return;
+  const costs = await profiling.save();
+  if (options.json) printJson({ profile: profiling.file, costs });
+  else for (const line of ['', profiling.file, ...costs.map(costText)]) printLine(line);
 }
 
 /** Whatever has not drained by then is in the log, and goes on from there at the next start. */
