@@ -6,12 +6,14 @@
 import { Command } from 'commander';
 import { anomalyCommand } from './anomaly/command.ts';
 import { drainCommand } from './drain/command.ts';
+import { insertCommand } from './insert/command.ts';
 import { runJourney } from './journey.ts';
 import { kernelCommand } from './kernel/command.ts';
 import { microCommand } from './micro/command.ts';
 import { parseCommand } from './parse/command.ts';
 import { queryCommand } from './query/command.ts';
 import { recoveryCommand } from './recovery/command.ts';
+import { sustainedCommand } from './sustained/command.ts';
 import { runAudit } from './verify.ts';
 
 const program = new Command('bench').description('the benchmark harness of Millrace');
@@ -49,6 +51,8 @@ program
   });
 
 program.addCommand(drainCommand());
+program.addCommand(insertCommand());
+program.addCommand(sustainedCommand());
 program.addCommand(kernelCommand());
 program.addCommand(parseCommand());
 program.addCommand(microCommand());

@@ -34,7 +34,10 @@ export function treeCpuSeconds(root: number): number {
 const sumOf = (parts: ReadonlyMap<string, number>) =>
   [...parts.values()].reduce((sum, seconds) => sum + seconds, 0);
 
-/** The same by what each process does: `own`, `nats-server`, `clickhouse` (the embedded engine). */
+/**
+ * The same by what each process does: `own`, `nats-server`, `clickhouse` (the embedded engine),
+ * `publisher`.
+ */
 export function cpuSeconds(root: number): Map<string, number> {
   const stats = new Map<number, { parent: number; ticks: number }>();
   for (const name of readdirSync('/proc')) {
@@ -61,6 +64,7 @@ function nameOf(pid: number, parent: string): string {
   try {
     const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
     if (command.includes('nats-server')) return 'nats-server';
+    if (command.includes('sustained/load')) return 'publisher';
     return command.includes('clickhouse') ? 'clickhouse' : parent;
   } catch {
     return parent;

@@ -45,12 +45,12 @@ export async function fillLog(
   return { events: writer.events, last: await writer.end(before) };
 }
 
-interface StoredRecord extends PeerRecord {
+export interface StoredRecord extends PeerRecord {
   /** With its tag and length: pieces of a record batch. */
   readonly bytes: Uint8Array;
 }
 
-function* recordsOf(batch: Uint8Array): Generator<StoredRecord> {
+export function* recordsOf(batch: Uint8Array): Generator<StoredRecord> {
   const records = readBatch(batch);
   let at = 0;
   for (const record of records) {

@@ -16,6 +16,8 @@ export interface DrainCase {
   readonly events: number;
   /** False: aggregates only. */
   readonly storesSamples: boolean;
+  /** With an alert that a hundredth of the values raises. */
+  readonly alerts?: boolean;
 }
 
 export const LOG_ID = 'bench';
@@ -51,7 +53,7 @@ export const small = (given: DrainCase): DrainCase => ({
 
 /** As a person would write it; JSON is YAML. */
 /** Facts are measured where they are wanted (sustained); a backlog has none for anybody. */
-export function configText({ shape, format, devices, storesSamples }: DrainCase): string {
+export function configText({ shape, format, devices, storesSamples, alerts }: DrainCase): string {
   const { channel, metrics } = shape;
   return JSON.stringify({
     version: 1,
@@ -72,6 +74,7 @@ export function configText({ shape, format, devices, storesSamples }: DrainCase)
         ),
         windows: [{ length: '1m', facts: false }],
         samples: { store: storesSamples },
+        ...(alerts ? { alerts: { high: highest(shape) } } : {}),
         outOfOrder: '5s',
         lateness: '5m',
         idle: '10m',
@@ -80,4 +83,10 @@ export function configText({ shape, format, devices, storesSamples }: DrainCase)
       },
     },
   });
+}
+
+/** Above all but a hundredth of what the corpus draws: a truck's velocity, or the only metric. */
+function highest({ metrics }: Shape): object {
+  const { name, least, span } = metrics.find((metric) => metric.name === 'velocity') ?? metrics[0]!;
+  return { metric: name, above: least + span * 0.99, severity: 'warning' };
 }

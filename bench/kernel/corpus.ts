@@ -56,6 +56,8 @@ class Dice {
 }
 
 export class Corpus {
+  /** A record is received so much later than its event. */
+  static readonly transitMs = TRANSIT_MS;
   readonly #options: CorpusOptions;
   readonly #dice = new Dice();
   readonly #order: Uint32Array;

@@ -108,6 +108,42 @@ describe('the drain bench', function () {
   });
 });
 
+describe('the insert bench', function () {
+  this.timeout(240_000);
+
+  it('stores the same rows in every format', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const lines = await run('insert');
+    for (const line of lines) expectMeasurement(line, 'insert', ['rowsPerCpuSecond']);
+    const hashes = hashesByCase(lines);
+    expect([...hashes.keys()]).to.have.members(['batch-point', 'batch-truck']);
+    for (const [name, found] of hashes) expect(found.size, name).to.equal(1);
+    const subjects = new Set(lines.map((line) => line['subject']));
+    expect([...subjects]).to.have.members([
+      ...['native', 'native-http', 'rowbinary', 'jsoneachrow', 'objects'],
+    ]);
+  });
+});
+
+describe('the sustained bench', function () {
+  this.timeout(240_000);
+
+  it('sees batches become visible, alerts arrive, all records in the books', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const [line] = await run('sustained');
+    expect(line).to.include({ workload: 'sustained', case: 'batch-truck', subject: 'millrace' });
+    expect(line!['events']).to.be.at.least(4_000);
+    for (const name of ['alertAgeMs', 'visibleAgeMs']) {
+      const spread = line![name] as Record<'count' | 'p50' | 'p99' | 'p999', number>;
+      expect(spread.count, name).to.be.above(0);
+      expect(spread.p50, name).to.be.above(0);
+      expect(spread.p99, name).to.be.within(spread.p50, spread.p999);
+    }
+    const by = line!['cpuMicrosPerEventBy'] as Record<string, number>;
+    expect(Object.keys(by)).to.have.members(['own', 'publisher', 'nats-server', 'clickhouse']);
+  });
+});
+
 describe('the parse bench', function () {
   this.timeout(240_000);
 
