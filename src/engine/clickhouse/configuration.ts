@@ -16,6 +16,11 @@ export interface ConfigurationOptions {
 
 /** Caches take at most this share of the cap: they default to most of a machine. */
 const CACHE_SHARE = 1 / 8;
+/**
+ * A SELECT gets a thread for so much of the memory that is free. ClickHouse's own default is 1 GiB:
+ * within the cap of a guest every question would run on one core, however many there are.
+ */
+const THREAD_BYTES = 256 * 1024 ** 2;
 /** Merge threads: this is a guest on the machine of the pipeline. */
 const BACKGROUND_POOL = 4;
 
@@ -39,9 +44,13 @@ export function configXml(options: ConfigurationOptions): string {
 `;
 }
 
+const settingXml = (name: string, value: number): string => `<${name}>${value}</${name}>`;
+
 export function usersXml(): string {
   return `<clickhouse>
-  <profiles><default></default></profiles>
+  <profiles>
+    <default>${settingXml('max_threads_min_free_memory_per_thread', THREAD_BYTES)}</default>
+  </profiles>
   <quotas><default></default></quotas>
   <roles>
     <${ADMIN_ROLE}>

@@ -324,6 +324,13 @@ describe('the HTTP protocol of the embedded ClickHouse', () => {
     });
   }
 
+  it('lets a question use several cores within the memory it may have', async () => {
+    const plan = await endpoint.query(
+      'EXPLAIN PIPELINE SELECT sum(number) FROM numbers_mt(100000000) SETTINGS max_threads = 4',
+    );
+    expect(plan).to.match(/NumbersRange × 4/);
+  });
+
   it('refuses more queries than it may run, and runs again afterwards', async () => {
     const sql = 'SELECT sum(sleepEachRow(0.05)) FROM numbers(1000)';
     const aborted = Array.from({ length: 4 }, () => {
