@@ -43,7 +43,7 @@ const NATIVE_SETTINGS = {
   async_insert: 0,
   insert_deduplicate: 1,
   // Versions of a row that meet in one insert are told apart by the views, as those of two are;
-  // finding them here costs a fifth of an insert.
+  // finding them here costs a quarter of an insert.
   optimize_on_insert: 0,
   // A fleet back with months of backlog touches many partitions of a table at once.
   max_partitions_per_insert_block: '0',
