@@ -7,8 +7,8 @@ import { siblingModule } from '../../src/base/sibling.ts';
 import type { Allocation } from './allocation.ts';
 
 /**
- * Room for what is made per chunk, turn and block, and for a number that V8 boxes as long as code is
- * not compiled (16 B; seen: 2 to 13); a view or an object per message would be more.
+ * Room for what is made per chunk, turn and block, and for a number that V8 boxes while code is
+ * not compiled (seen: 2 to 16 B together); a view or an object per message would be more.
  */
 const BYTES_PER_MESSAGE_MAX = 24;
 

@@ -15,7 +15,7 @@ import { channelOf, planOf } from '../kernel/plan-sample.ts';
 import { encodeTelemetry } from '../kernel/telemetry.ts';
 
 const MESSAGES = 40_000;
-const ROUNDS = 6;
+const ROUNDS = 12;
 const DEVICES = 100;
 const START_MS = Date.UTC(2026, 0, 1);
 const PIECE_BYTES = 65_536;
